@@ -1,0 +1,236 @@
+"""What must hold of every stream: the table of checks, and the examination that applies it in one pass."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from marketsim.audit import books, course, reverts, watches
+from marketsim.audit.findings import Finding
+from marketsim.audit.story import ENDS, RECORD, Story
+from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.events import (
+    CompensationEvent,
+    CompensationStarted,
+    DeadLetterIgnored,
+    DeadLetterResolved,
+    EffectEvent,
+    Event,
+    FaultInjected,
+    LedgerPosted,
+    ProcessRecovered,
+    TransactionBegan,
+    TransactionCommitted,
+    TransactionEvent,
+    TransactionStuck,
+)
+
+__all__ = ["CHECKS", "FINDINGS_MAX", "Check", "Examination", "examine"]
+
+FINDINGS_MAX = 1000
+"""How many findings of one rule and severity are listed; more are counted in one last finding."""
+
+StoryCheck: TypeAlias = Callable[[Story], Iterable[Finding]]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A rule that every stream keeps.
+
+    ``function`` judges each transaction when it has ended (a stuck one, and one that is open, when the
+    examination ends); ``watch`` makes what looks at the stream as a whole.
+    """
+
+    name: str
+    sentence: str
+    function: StoryCheck | None = None
+    watch: Callable[[], watches.Watch] | None = None
+
+    @property
+    def scope(self) -> Literal["transaction", "stream"]:
+        """Whether one transaction is enough to judge by, or the whole stream is needed."""
+        return "stream" if self.watch else "transaction"
+
+
+CHECKS: dict[str, Check] = {
+    check.name: check
+    for check in (
+        Check(
+            "postings-balance",
+            "Each ledger.posted sums to zero for each currency and product.",
+            watch=watches.PostingsWatch,
+        ),
+        Check(
+            "stock-conserved",
+            "After its end a transaction holds no stock, and stock is never below zero.",
+            books.stock_conserved,
+            watches.StockWatch,
+        ),
+        Check(
+            "money-conserved",
+            "Money taken equals the orders that stand, and the merchant is never below zero.",
+            books.money_conserved,
+            watches.MoneyWatch,
+        ),
+        Check(
+            "reverted-once",
+            "What is reverted is undone exactly once, and never more than was done.",
+            reverts.reverted_once,
+        ),
+        Check(
+            "reverts-in-order",
+            "Operations are reverted in the reverse order of their start.",
+            reverts.reverts_in_order,
+        ),
+        Check(
+            "revert-without-cause",
+            "Only an operation that succeeded or may have landed is reverted, and only on the way back.",
+            reverts.reverts_with_cause,
+        ),
+        Check(
+            "one-order",
+            "A committed purchase has exactly one standing order, any other has none.",
+            books.one_order,
+            watches.OrderWatch,
+        ),
+        Check(
+            "belief-is-truth",
+            "What the engine was told is what the ledger shows.",
+            course.belief_is_truth,
+        ),
+        Check(
+            "lifecycle",
+            "A transaction begins once, outcomes and effects follow their intent, and nothing the end.",
+            course.lifecycle,
+        ),
+        Check(
+            "idempotency",
+            "Under one key an effect happens at most once.",
+            course.idempotency,
+        ),
+        Check(
+            "dead-letters",
+            "Every dead letter is resolved or ignored by a person.",
+            reverts.dead_letters,
+        ),
+    )
+}
+"""Every check by the name of its rule."""
+
+
+class Examination:
+    """One pass over the events of a whole stream, from the first, in order.
+
+    Memory is bounded by the transactions that are open or stuck, by totals, and by FINDINGS_MAX: of a
+    transaction that has ended, its id and how it ended are kept. Raises InputError for a check that
+    does not exist; ``names`` of None stands for all.
+    """
+
+    def __init__(self, names: Sequence[str] | None = None) -> None:
+        chosen = [_check(name) for name in (CHECKS if names is None else dict.fromkeys(names))]
+        self._rules = frozenset(check.name for check in chosen)
+        self._functions = [check.function for check in chosen if check.function]
+        self._watches = [check.watch() for check in chosen if check.watch]
+        self._stories: dict[str, Story] = {}
+        self._ended: dict[str, type[Event]] = {}
+        self._found: list[Finding] = []
+        self._counts: dict[tuple[str, str], int] = {}
+        self._unlisted: dict[tuple[str, str], Finding] = {}
+
+    def see(self, event: Event) -> None:
+        """Take in the next event."""
+        kind = type(event)
+        if isinstance(event, LedgerPosted):
+            for watch in self._watches:
+                self._keep(watch.posted(event))
+        record = RECORD.get(kind)
+        if record is None or not isinstance(event, TransactionEvent) or not event.transaction:
+            return
+        story = self._stories.get(event.transaction) or self._begin(event)
+        if story is None or (story.end is not None and not _may_follow(story, event)):
+            self._too_late(event)
+            return
+        record(story, event)
+        if kind in ENDS:
+            self._close(story, kind)
+
+    def finish(self) -> list[Finding]:
+        """All findings by ``seq``, those on stuck and open transactions among them; no event may follow."""
+        for story in self._stories.values():
+            self._judge(story)
+        for watch in self._watches:
+            self._keep(watch.finish())
+        self._stories.clear()
+        self._watches.clear()
+        more = [self._and_more(*which) for which in self._unlisted]
+        return sorted([*self._found, *more], key=lambda finding: finding.seq)
+
+    def _begin(self, event: TransactionEvent) -> Story | None:
+        """The story of a transaction that is heard of for the first time; none for one that has ended."""
+        if event.transaction in self._ended:
+            return None
+        story = self._stories[event.transaction] = Story(event.transaction)
+        if not isinstance(event, TransactionBegan):
+            story.slips.append((event, "the transaction had not begun"))
+        return story
+
+    def _close(self, story: Story, kind: type[Event]) -> None:
+        for watch in self._watches:
+            watch.ended(story)
+        # A stuck one is judged at the very end: its dead letters may be dealt with long after.
+        if kind is not TransactionStuck:
+            self._judge(story)
+            self._ended[story.transaction] = kind
+            del self._stories[story.transaction]
+
+    def _judge(self, story: Story) -> None:
+        for function in self._functions:
+            self._keep(function(story))
+
+    def _too_late(self, event: TransactionEvent) -> None:
+        if isinstance(event, DeadLetterResolved | DeadLetterIgnored):
+            return
+        if "lifecycle" in self._rules:
+            self._keep([course.after_the_end(event)])
+        committed = self._ended.get(event.transaction) is TransactionCommitted
+        if committed and isinstance(event, CompensationStarted) and "revert-without-cause" in self._rules:
+            self._keep([reverts.causeless(event, "the transaction had committed")])
+
+    def _keep(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            which = (finding.rule, finding.severity)
+            count = self._counts[which] = self._counts.get(which, 0) + 1
+            if count <= FINDINGS_MAX:
+                self._found.append(finding)
+            else:
+                self._unlisted.setdefault(which, finding)
+
+    def _and_more(self, rule: str, severity: str) -> Finding:
+        more = self._counts[rule, severity] - FINDINGS_MAX
+        first = self._unlisted[rule, severity]
+        message = f"and {more} more of this rule that are not listed, one of them here"
+        return Finding(rule, severity, message, seq=first.seq, transaction=first.transaction)
+
+
+def _check(name: str) -> Check:
+    if name not in CHECKS:
+        raise InputError(f"there is no check {quoted(name)}", todo=nearest(name, CHECKS))
+    return CHECKS[name]
+
+
+def _may_follow(story: Story, event: TransactionEvent) -> bool:
+    """Whether this may follow ``transaction.stuck``: a person deals with a dead letter, or has it tried again."""
+    if isinstance(event, DeadLetterResolved | DeadLetterIgnored | ProcessRecovered):
+        return True
+    if isinstance(event, CompensationEvent):
+        return event.operation in story.letters
+    if isinstance(event, EffectEvent | FaultInjected):
+        return event.compensation != "" and event.operation in story.letters
+    return False
+
+
+def examine(events: Iterable[Event], names: Sequence[str] | None = None) -> list[Finding]:
+    """All findings against a whole stream, by ``seq``; raises InputError for an unknown check."""
+    examination = Examination(names)
+    for event in events:
+        examination.see(event)
+    return examination.finish()

@@ -1,0 +1,333 @@
+"""What one transaction did, told once for all checks: intents, outcomes, reverts, effects, and its end."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from marketsim.audit.findings import Finding
+from marketsim.saga import events as e
+
+__all__ = [
+    "ENDS",
+    "MONEY",
+    "MONEY_MERCHANT",
+    "RECORD",
+    "STOCK",
+    "STOCK_AVAILABLE",
+    "STOCK_RESERVED",
+    "STOCK_SOLD",
+    "Deed",
+    "Key",
+    "Story",
+    "amount_text",
+    "found",
+    "holdings",
+    "moved",
+    "moves_text",
+    "printable",
+    "standing_text",
+]
+
+STOCK = "stock:"
+STOCK_AVAILABLE = "stock:available"
+STOCK_RESERVED = "stock:reserved"
+STOCK_SOLD = "stock:sold"
+MONEY = "money:"
+MONEY_MERCHANT = "money:merchant"
+
+TEXT_LENGTH_MAX = 600
+
+Key: TypeAlias = tuple[str, str, str]
+"""Where something is counted: an account, and a currency or a product (the other is empty)."""
+
+
+class Deed(msgspec.Struct):
+    """One operation: what was intended, what the engine was told, and what the services really did.
+
+    ``place`` is 1 for the operation that started first and 0 for one that never started.
+    ``effects`` are the operation's own, ``returns`` those of its reverts.
+    """
+
+    operation: str
+    kind: str = ""
+    place: int = 0
+    attempts: int = 0
+    may_have_landed: bool = False
+    outcomes: list[e.OperationEvent] = []
+    reverts: list[e.CompensationStarted] = []
+    verdicts: list[e.CompensationEvent] = []
+    effects: list[e.EffectEvent] = []
+    returns: list[e.EffectEvent] = []
+
+
+class Story(msgspec.Struct):
+    """One transaction, as far as the stream has told it.
+
+    ``net`` is what it moved so far in each account; ``turns`` the first revert of each operation, in
+    order; ``slips`` and ``causeless`` are events out of place, and why.
+    """
+
+    transaction: str
+    began: e.TransactionBegan | None = None
+    compensating: e.TransactionCompensating | None = None
+    end: e.TransactionEvent | None = None
+    deeds: dict[str, Deed] = {}
+    started: int = 0
+    intents: set[tuple[str, str, int]] = set()
+    answers: set[tuple[str, str, int]] = set()
+    net: dict[Key, int] = {}
+    postings: list[e.LedgerPosted] = []
+    placed: list[e.OrderPlaced] = []
+    cancelled: list[e.OrderCancelled] = []
+    turns: list[e.CompensationStarted] = []
+    slips: list[tuple[e.Event, str]] = []
+    causeless: list[tuple[e.CompensationStarted, str]] = []
+    closed: set[str] = set()
+
+    @property
+    def letters(self) -> list[str]:
+        """The operations whose reverts wait for a person, or did."""
+        return self.end.dead_letters if isinstance(self.end, e.TransactionStuck) else []
+
+    @property
+    def undone_by_right(self) -> bool:
+        """Whether the end says that what was done was undone (but for the dead letters)."""
+        return isinstance(self.end, e.TransactionCompensated | e.TransactionStuck)
+
+    def deed(self, operation: str) -> Deed:
+        """The operation of this name, new if nothing was heard of it before."""
+        deed = self.deeds.get(operation)
+        if deed is None:
+            deed = self.deeds[operation] = Deed(operation)
+        return deed
+
+    def orders_standing(self) -> dict[str, list[e.OrderPlaced]]:
+        """The orders placed and not cancelled, by operation; one that was placed twice stands twice."""
+        if not self.placed:
+            return {}
+        cancelled = Counter(event.order for event in self.cancelled)
+        standing: dict[str, list[e.OrderPlaced]] = {}
+        for event in self.placed:
+            if cancelled[event.order] > 0:
+                cancelled[event.order] -= 1
+            else:
+                standing.setdefault(event.operation, []).append(event)
+        return standing
+
+
+def _began(story: Story, event: e.TransactionBegan) -> None:
+    if story.began is None:
+        story.began = event
+    else:
+        story.slips.append((event, "the transaction had begun already"))
+
+
+def _compensating(story: Story, event: e.TransactionCompensating) -> None:
+    if story.compensating is None:
+        story.compensating = event
+
+
+def _ended(story: Story, event: e.TransactionEvent) -> None:
+    story.end = event
+
+
+def _started(story: Story, event: e.OperationStarted) -> None:
+    deed = story.deed(event.operation)
+    story.intents.add((event.operation, "", event.attempt))
+    deed.attempts += 1
+    if not deed.place:
+        story.started += 1
+        deed.place, deed.kind = story.started, event.kind
+
+
+def _outcome(story: Story, event: e.OperationEvent) -> None:
+    _answer(story, event, (event.operation, "", event.attempt))
+    deed = story.deed(event.operation)
+    deed.outcomes.append(event)
+    if type(event) is e.OperationSucceeded or type(event) is e.OperationUnknown:
+        deed.may_have_landed = True
+
+
+def _answer(story: Story, event: e.Event, call: tuple[str, str, int]) -> None:
+    if call not in story.intents:
+        story.slips.append((event, "it answers an attempt that was never started"))
+    elif call in story.answers:
+        story.slips.append((event, "this attempt has had its outcome already"))
+    story.answers.add(call)
+
+
+def _revert_started(story: Story, event: e.CompensationStarted) -> None:
+    deed = story.deed(event.operation)
+    story.intents.add((event.operation, event.compensation, event.attempt))
+    if not deed.reverts:
+        if story.end is None:
+            story.turns.append(event)
+        if not deed.may_have_landed:
+            story.causeless.append(
+                (event, f"{event.operation} neither succeeded nor was its outcome unknown")
+            )
+        elif story.compensating is None:
+            story.causeless.append(
+                (event, "the transaction had not turned back: no transaction.compensating")
+            )
+    deed.reverts.append(event)
+
+
+def _reverted(story: Story, event: e.CompensationEvent) -> None:
+    _answer(story, event, (event.operation, event.compensation, event.attempt))
+    story.deed(event.operation).verdicts.append(event)
+    if story.end is not None and type(event) is e.CompensationSucceeded:
+        story.closed.add(event.operation)
+
+
+def _not_tried(story: Story, event: e.CompensationEvent) -> None:
+    # Neither answers a call: a revert expires or is skipped without being asked (again).
+    story.deed(event.operation).verdicts.append(event)
+
+
+def _effect(story: Story, event: e.EffectEvent) -> None:
+    deed = story.deed(event.operation)
+    if (event.operation, event.compensation, event.attempt) not in story.intents:
+        story.slips.append((event, "it took effect before its intent was written"))
+    (deed.returns if event.compensation else deed.effects).append(event)
+
+
+def _posted(story: Story, event: e.LedgerPosted) -> None:
+    _effect(story, event)
+    story.postings.append(event)
+    net = story.net
+    for line in event.postings:
+        key = (line.account, line.currency, line.product)
+        net[key] = net.get(key, 0) + (line.amount_minor if line.currency else line.quantity)
+
+
+def _placed(story: Story, event: e.OrderPlaced) -> None:
+    _effect(story, event)
+    story.placed.append(event)
+
+
+def _cancelled(story: Story, event: e.OrderCancelled) -> None:
+    _effect(story, event)
+    story.cancelled.append(event)
+
+
+def _letter_closed(story: Story, event: e.DeadLetterResolved | e.DeadLetterIgnored) -> None:
+    story.closed.add(event.operation)
+
+
+def _noted(story: Story, event: e.TransactionEvent) -> None:
+    """Only its place counts: before the beginning and after the end nothing may be said."""
+
+
+ENDS: frozenset[type[e.Event]] = frozenset(
+    {
+        e.TransactionAbandoned,
+        e.TransactionCommitted,
+        e.TransactionCompensated,
+        e.TransactionRejected,
+        e.TransactionStuck,
+    }
+)
+"""The events that end a transaction."""
+
+RECORD: dict[type[e.Event], Callable[[Story, Any], None]] = {
+    e.TransactionBegan: _began,
+    e.TransactionCompensating: _compensating,
+    **dict.fromkeys(ENDS, _ended),
+    e.OperationStarted: _started,
+    e.OperationSucceeded: _outcome,
+    e.OperationFailed: _outcome,
+    e.OperationUnknown: _outcome,
+    e.OperationAborted: _outcome,
+    e.OperationRetryScheduled: _noted,
+    e.OperationProgress: _noted,
+    e.CompensationStarted: _revert_started,
+    e.CompensationSucceeded: _reverted,
+    e.CompensationPartial: _reverted,
+    e.CompensationFailed: _reverted,
+    e.CompensationExpired: _not_tried,
+    e.CompensationSkipped: _not_tried,
+    e.CompensationRetryScheduled: _noted,
+    e.LedgerPosted: _posted,
+    e.OrderPlaced: _placed,
+    e.OrderCancelled: _cancelled,
+    e.NotificationSent: _effect,
+    e.FaultInjected: _noted,
+    e.ProcessRecovered: _noted,
+    e.DeadLetterResolved: _letter_closed,
+    e.DeadLetterIgnored: _letter_closed,
+}
+"""How each type of event is taken into the story of its transaction."""
+
+
+def moved(effects: Iterable[e.EffectEvent]) -> dict[Key, int]:
+    """What the ledger postings among ``effects`` moved, account by account; what nets to zero is left out."""
+    net: dict[Key, int] = {}
+    for event in effects:
+        if isinstance(event, e.LedgerPosted):
+            for line in event.postings:
+                key = (line.account, line.currency, line.product)
+                net[key] = net.get(key, 0) + line.amount
+    return {key: amount for key, amount in net.items() if amount}
+
+
+def holdings(net: dict[Key, int]) -> dict[Key, int]:
+    """Where things are: the accounts that gained, or (of an unbalanced move) those that only lost."""
+    gained = {key: amount for key, amount in net.items() if amount > 0}
+    return gained or {key: amount for key, amount in net.items() if amount}
+
+
+def amount_text(key: Key, amount: int) -> str:
+    """An amount and its unit: ``2 laptop-1``, ``75000 USD in minor units``."""
+    return f"{amount} {key[1]} in minor units" if key[1] else f"{amount} {key[2]}"
+
+
+def moves_text(net: dict[Key, int]) -> str:
+    """A net movement in words, in a fixed order: ``-1 laptop-1 in stock:available, +1 …``."""
+    shown = (f"{'+' if net[key] > 0 else ''}{amount_text(key, net[key])} in {key[0]}" for key in sorted(net))
+    return ", ".join(shown) or "nothing"
+
+
+def standing_text(left: dict[Key, int], orders: Iterable[e.OrderPlaced] = ()) -> str:
+    """What is left of an operation by the ledger and the orders, in words; empty for nothing."""
+    held = holdings(left)
+    parts = [f"{amount_text(key, held[key])} in {key[0]}" for key in sorted(held)]
+    return ", ".join([*parts, *(f"order {event.order}" for event in orders)])
+
+
+def printable(text: str) -> str:
+    """A text that may quote a stranger's log, made safe for a terminal: no control characters, bounded."""
+    text = text if len(text) <= TEXT_LENGTH_MAX else text[: TEXT_LENGTH_MAX - 1] + "…"
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def found(
+    rule: str,
+    severity: str,
+    message: str,
+    event: e.Event | None,
+    *,
+    transaction: str = "",
+    operation: str = "",
+    expected: str = "",
+    actual: str = "",
+    remedy: str = "",
+) -> Finding:
+    """A finding about ``event``, in its transaction and operation unless others are named.
+
+    Without a remedy of its own it points to the transaction's record.
+    """
+    transaction = transaction or getattr(event, "transaction", "")
+    return Finding(
+        rule,
+        severity,
+        printable(message),
+        seq=event.seq if event else 0,
+        transaction=transaction,
+        operation=operation or getattr(event, "operation", ""),
+        expected=printable(expected),
+        actual=printable(actual),
+        remedy=printable(remedy or (f"see: marketsim audit show {transaction}" if transaction else "")),
+    )

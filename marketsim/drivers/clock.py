@@ -1,0 +1,68 @@
+"""The clocks: virtual time that passes in no time, and real time that is waited for."""
+
+import time
+from datetime import UTC, datetime
+
+from marketsim.saga.errors import InputError, quoted
+
+__all__ = ["Clock", "RealClock", "now_us", "parse_time", "stamp"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now_us() -> int:
+    """The present moment: microseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1000
+
+
+def stamp(moment_us: int) -> str:
+    """A moment as RFC 3339 in UTC, with six decimals: ``2026-01-31T12:00:00.000000Z``."""
+    seconds, rest = divmod(moment_us, 1_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:06d}Z"
+
+
+def parse_time(text: str) -> int:
+    """The moment in an RFC 3339 text: microseconds since 1970 UTC. Raises InputError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{quoted(text)} is not a time", todo="write 2026-01-31T12:00:00Z") from None
+    since = moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+class Clock:
+    """Virtual time: it stands still until it is moved, and only moves forward."""
+
+    __slots__ = ("_prefix", "_second", "now_us")
+
+    def __init__(self, start_us: int) -> None:
+        self.now_us = start_us
+        self._second = -1
+        self._prefix = ""
+
+    def advance(self, to_us: int) -> None:
+        """Move to a moment; a moment that has passed leaves the clock as it is."""
+        if to_us > self.now_us:
+            self.now_us = to_us
+
+    def stamp(self) -> str:
+        """The present moment of this clock, as it stands in an event."""
+        second, rest = divmod(self.now_us, 1_000_000)
+        if second != self._second:
+            self._second = second
+            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._prefix}.{rest:06d}Z"
+
+
+class RealClock(Clock):
+    """Real time: moving forward means to wait for it."""
+
+    __slots__ = ()
+
+    def advance(self, to_us: int) -> None:
+        """Sleep until the moment has come."""
+        ahead = to_us - now_us()
+        if ahead > 0:
+            time.sleep(ahead / 1_000_000)
+        super().advance(to_us)

@@ -1,0 +1,179 @@
+"""The replay driver: run a recorded transaction again, and compare it with the record event by event.
+
+The services really run again, on the world as it was; only the faults, and what other
+transactions did meanwhile, are taken from the record. So an answer that was altered afterwards
+does not come again, and is found.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from marketsim.drivers.clock import Clock, parse_time
+from marketsim.drivers.recovery import resume, same
+from marketsim.drivers.virtual import Driver, World
+from marketsim.saga.definition import Operation, Policy, Saga
+from marketsim.saga.errors import Diverged, ProcessCrashed
+from marketsim.saga.events import (
+    DeadLetterIgnored,
+    DeadLetterResolved,
+    Event,
+    FaultInjected,
+    ProcessRecovered,
+    TransactionBegan,
+)
+from marketsim.saga.faults import FAULTS, Fault, FaultPlan
+from marketsim.saga.tape import Tape
+
+__all__ = ["Difference", "Replay", "replay"]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """The first event that differs: what was recorded and what came instead (None: nothing)."""
+
+    seq: int
+    recorded: Event | None
+    replayed: Event | None
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """How a replay went: what was compared and found the same, and the first difference.
+
+    ``complete`` is False when the record stops before the transaction's end.
+    """
+
+    compared: list[Event]
+    difference: Difference | None
+    complete: bool
+
+
+class _RecordEnded(BaseException):
+    """The record is used up while the transaction would go on."""
+
+
+class _Differs(BaseException):
+    """What came is not what was recorded."""
+
+    def __init__(self, difference: Difference) -> None:
+        self.difference = difference
+
+
+def replay(
+    recorded: Sequence[Event],
+    transaction: str,
+    saga: Saga,
+    policy: Policy,
+    world: World,
+    watch: Callable[[Event], None] | None = None,
+) -> Replay:
+    """Run ``transaction`` again on ``world``, which must be as it was when it began.
+
+    ``recorded`` are the events from its beginning on: its own, and those of others in between.
+    """
+    own = [event for event in recorded if getattr(event, "transaction", "") == transaction]
+    began = own[0]
+    assert isinstance(began, TransactionBegan)
+    log = _ComparingLog(recorded, transaction, world)
+    clock = Clock(parse_time(began.time))
+    driver = Driver(log, world, clock, watch=watch)
+    plan = _RecordedPlan(own)
+    difference, complete = None, True
+    try:
+        driver.begin(saga, policy, Tape(began.seed), _fresh(began), plan)
+        _run(driver, log, lambda: resume(driver, saga, policy, Tape(began.seed), log.compared, plan))
+        log.finish()
+    except _RecordEnded:
+        complete = False
+    except _Differs as found:
+        difference = found.difference
+    except Diverged:
+        difference = log.here(None)
+    return Replay(log.compared, difference, complete)
+
+
+def _run(driver: Driver, log: "_ComparingLog", again: Callable[[], object]) -> None:
+    """Run to the end, and through every crash that was recorded."""
+    start: Callable[[], object] = driver.run
+    while True:
+        try:
+            start()
+            driver.run()
+            return
+        except ProcessCrashed:
+            if log.ended():
+                raise _RecordEnded from None
+            driver.forget()
+            start = again
+
+
+def _fresh(began: TransactionBegan) -> TransactionBegan:
+    return msgspec.structs.replace(began, seq=0, time="", prev="")
+
+
+class _RecordedPlan(FaultPlan):
+    """The faults that struck, each at the attempt that it struck, once for each time it did."""
+
+    def __init__(self, own: Iterable[Event]) -> None:
+        super().__init__()
+        self._struck: dict[tuple[str, str, int], deque[Fault]] = defaultdict(deque)
+        for event in own:
+            if isinstance(event, FaultInjected) and event.fault in FAULTS:
+                self._struck[event.operation, event.compensation, event.attempt].append(FAULTS[event.fault])
+
+    def __bool__(self) -> bool:
+        return bool(self._struck)
+
+    def strike(self, transaction: str, operation: Operation, revert: bool, attempt: int, tape: Tape) -> Fault | None:
+        due = self._struck.get((operation.name, operation.revert_name if revert else "", attempt))
+        return due.popleft() if due else None
+
+
+class _ComparingLog:
+    """A log that keeps nothing: it holds each event against the record."""
+
+    def __init__(self, recorded: Sequence[Event], transaction: str, world: World) -> None:
+        self.compared: list[Event] = []
+        self._recorded = recorded
+        self._transaction = transaction
+        self._world = world
+        self._next = 0
+
+    def append(self, event: Event) -> None:
+        """Compare with the record; a crash that was recorded here happens again."""
+        due = self._due()
+        if due is None:
+            raise _RecordEnded
+        if isinstance(due, ProcessRecovered) and not isinstance(event, ProcessRecovered):
+            raise ProcessCrashed
+        if not same(due, event):
+            raise _Differs(Difference(due.seq, due, event))
+        event.seq, event.time, event.prev = due.seq, due.time, due.prev
+        self.compared.append(event)
+        self._next += 1
+
+    def ended(self) -> bool:
+        """Whether the record is used up."""
+        return self._due() is None
+
+    def here(self, replayed: Event | None) -> Difference:
+        """The difference at the event that is due."""
+        due = self._due()
+        return Difference(due.seq if due else 0, due, replayed)
+
+    def finish(self) -> None:
+        """The transaction has ended: nothing more of it may stand in the record."""
+        while (due := self._due()) is not None:
+            if not isinstance(due, DeadLetterResolved | DeadLetterIgnored):
+                raise _Differs(Difference(due.seq, due, None))
+            self._next += 1
+
+    def _due(self) -> Event | None:
+        """The next recorded event of this transaction; what others did before it takes effect."""
+        while self._next < len(self._recorded):
+            event = self._recorded[self._next]
+            if getattr(event, "transaction", "") == self._transaction:
+                return event
+            self._world.apply(event)
+            self._next += 1
+        return None

@@ -1,0 +1,200 @@
+"""The market directory: the stream, its snapshot `catalog.json`, and the lock that keeps writers apart."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from marketsim.audit.log import START, Durability, LogReader, LogWriter, Position, cut_torn_line
+from marketsim.market.bookkeeping import Edit, batches, edit_of, orders_of, rebuilt_catalog, snapshot_of, world_of
+from marketsim.market.catalog import Catalog, catalog_digest, load_catalog, product, save_catalog
+from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
+from marketsim.market.world import World, product_record
+from marketsim.saga.errors import MarketBusy, MarketError
+from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
+
+__all__ = ["LOCK_TIMEOUT_S", "Market", "create_market", "open_market", "read_catalog"]
+
+LOCK_TIMEOUT_S = 30.0
+"""How long a writer waits for another one, in seconds."""
+
+
+class Market:
+    """An open market: its world, its catalog, and the log to which events are appended.
+
+    Whoever appends stamps ``event.time``. ``notices`` says what opening it had to mend or found.
+    """
+
+    def __init__(self, path: Path, world: World, catalog: Catalog, log: LogWriter) -> None:
+        self.path = path
+        self.world = world
+        self.catalog = catalog
+        self.log = log
+        self.notices: list[str] = []
+
+    def close(self) -> None:
+        """Write what is buffered, the tree's head, and the snapshot."""
+        self.log.close()
+        position = self.log.position
+        self.catalog = updated(self.catalog, self.world)
+        digest = catalog_digest(self.catalog)
+        save_catalog(self.path / "catalog.json", self.catalog, snapshot_of(self.world, position, digest))
+
+
+def updated(catalog: Catalog, world: World) -> Catalog:
+    """The catalog with the stock and the orders that the world has now."""
+    for record in catalog.products:
+        record["inStock"] = world.available(record["id"])
+    catalog.orders[:] = orders_of(catalog.orders, world)
+    return catalog
+
+
+def create_market(path: Path, catalog: Catalog, currency: str, time: str) -> None:
+    """Make a market of a catalog, in a folder that does not exist or is empty.
+
+    Raises MarketError if the folder holds anything, or cannot be written.
+    """
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            what = "there is a market already" if (path / "audit").exists() else "this is no empty folder"
+            raise MarketError(what, where=str(path), todo="name another one with --market DIR")
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MarketError(_reason(error), where=str(path), todo="name another folder with --market DIR") from error
+    with _locked(path, LOCK_TIMEOUT_S):
+        world = World()
+        with LogWriter(path / "audit", path.resolve().name) as log:
+            for event in opening_events(path.resolve().name, catalog, currency):
+                event.time = time
+                log.append(event)
+                world.apply(event)
+            Market(path, world, catalog, log).close()
+
+
+def opening_events(origin: str, catalog: Catalog, currency: str) -> Iterator[Event]:
+    """The events by which a market begins: its name, its catalog, and its opening stock."""
+    yield MarketCreated(origin=origin, currency=currency)
+    for batch in batches(catalog.users):
+        customers = [{"id": user["id"], "name": user["name"]} for user in batch]
+        yield CatalogChanged(source="init", customers=customers)
+    for batch in batches(catalog.products):
+        records = [product_record(product(record, currency)) for record in batch]
+        yield CatalogChanged(source="init", products=records)
+        lines = [stock(record["id"], record["inStock"], SUPPLIER, AVAILABLE) for record in batch if record["inStock"]]
+        if lines:
+            yield LedgerPosted(postings=[line for pair in lines for line in pair], reason="opening stock")
+
+
+@contextmanager
+def open_market(
+    path: Path,
+    *,
+    durability: Durability = "group",
+    timeout_s: float = LOCK_TIMEOUT_S,
+    time: str = "",
+    whole: bool = False,
+) -> Iterator[Market]:
+    """Open a market for writing: take the lock, mend a torn line, fold the tail, book a person's edits.
+
+    ``time`` (RFC 3339) stamps the record of an edit; ``whole`` folds the stream from its beginning,
+    which also rebuilds a lost snapshot. When the block ends, by an error too, what was appended is
+    written, with head and snapshot. Raises MarketError, MarketBusy, CatalogError or LogDamaged.
+    """
+    check_market(path)
+    with _locked(path, timeout_s):
+        market = _opened(path, durability, time, whole)
+        try:
+            yield market
+        finally:
+            market.close()
+
+
+def read_catalog(path: Path) -> tuple[Catalog, World]:
+    """The catalog as it is now, for a reader: no lock is taken and nothing is written."""
+    check_market(path)
+    catalog, snapshot = _snapshot(path)
+    world, position = world_of(catalog, snapshot)
+    for event in LogReader(path / "audit", position):
+        world.apply(event)
+    return updated(catalog, world), world
+
+
+def check_market(path: Path) -> None:
+    """Raise MarketError if there is no market at this path."""
+    todo = "make one with: marketsim init"
+    if not path.exists():
+        raise MarketError("there is no market here", where=str(path), todo=todo)
+    if not path.is_dir():
+        raise MarketError("a market is a folder, and this is a file", where=str(path), todo=todo)
+    if not (path / "audit" / "000001.jsonl").exists():
+        raise MarketError("this folder holds no market", where=str(path), todo=todo)
+
+
+def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Market:
+    folder = path / "audit"
+    cut_bytes = cut_torn_line(folder)
+    lost = not (path / "catalog.json").exists()
+    if lost and not whole:
+        raise MarketError("catalog.json is missing", where=str(path), todo="rebuild it with: marketsim recover")
+    catalog, snapshot = (Catalog([], [], [], {}), {}) if lost else _snapshot(path)
+    edited = not lost and catalog_digest(catalog) != snapshot.get("digest")
+    fresh = whole or edited
+    world, position = (World(), START) if fresh else world_of(catalog, snapshot)
+    reader = LogReader(folder, position)
+    for event in reader:
+        world.apply(event)
+    if lost:
+        catalog = rebuilt_catalog(world)
+    log = LogWriter(folder, world.origin, reader.position, durability=durability)
+    market = Market(path, world, catalog, log)
+    if cut_bytes:
+        market.notices.append(f"a last line that was never finished was cut off ({cut_bytes} bytes)")
+    if lost:
+        market.notices.append("catalog.json was missing and was rebuilt from the stream")
+    if edited:
+        _book(market, edit_of(catalog, world, path / "catalog.json"), max(time, reader.position.time))
+    return market
+
+
+def _book(market: Market, edit: Edit, time: str) -> None:
+    """Record what a person edited, so that the books still balance."""
+    for event in edit.events:
+        event.time = time
+        market.log.append(event)
+        market.world.apply(event)
+    market.notices.append(f"an edit of catalog.json was recorded: {edit.summary}")
+
+
+def _snapshot(path: Path) -> tuple[Catalog, dict[str, Any]]:
+    return load_catalog(path / "catalog.json")
+
+
+@contextmanager
+def _locked(path: Path, timeout_s: float) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # ten milliseconds of start-up that readers need not pay
+
+    file = path / "lock"
+    lock = FileLock(file, timeout=timeout_s)
+    try:
+        lock.acquire()
+    except Timeout:
+        holder = file.read_text(errors="replace")[:120] or "another process"
+        raise MarketBusy(
+            f"the market is held by {holder}", where=str(path), todo="wait for it to end, then try again"
+        ) from None
+    except OSError as error:
+        raise MarketError(_reason(error), where=str(path), todo="make it writable, or use --market DIR") from error
+    try:
+        command = " ".join(sys.argv[1:2])
+        file.write_text(f"process {os.getpid()} (marketsim {command})")
+        yield
+    finally:
+        lock.release()
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+

@@ -1,0 +1,160 @@
+"""The world: what the services really did, as a fold over the stream."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from marketsim.market.catalog import Customer, Product
+from marketsim.market.ledger import AVAILABLE
+from marketsim.market.money import currency_digits
+from marketsim.saga.events import (
+    CatalogChanged,
+    EffectEvent,
+    Event,
+    LedgerPosted,
+    MarketCreated,
+    NotificationSent,
+    OrderCancelled,
+    OrderPlaced,
+    TransactionAbandoned,
+    TransactionBegan,
+    TransactionCommitted,
+    TransactionCompensated,
+    TransactionRejected,
+    TransactionStuck,
+)
+
+__all__ = ["World", "product_record"]
+
+EffectT = TypeVar("EffectT", bound=EffectEvent)
+
+
+class World:
+    """Products, customers, balances and orders; the effects under each idempotency key.
+
+    It changes by :meth:`apply` alone. Keys are kept until their transaction has ended: nobody asks
+    for them again.
+    """
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.currency = ""
+        self.products: dict[str, Product] = {}
+        self.customers: dict[str, Customer] = {}
+        self.balances: dict[tuple[str, str], int] = defaultdict(int)
+        self.orders: dict[str, OrderPlaced] = {}
+        self.cancelled: set[str] = set()
+        self.open: set[str] = set()
+        self.transactions = 0
+        self._effects: dict[tuple[type[Event], str], EffectEvent] = {}
+        self._keys: dict[str, list[tuple[type[Event], str]]] = {}
+        self._folds: dict[type[Event], Callable[[Any], None]] = {
+            MarketCreated: self._created,
+            CatalogChanged: self._changed,
+            LedgerPosted: self._posted,
+            OrderPlaced: self._placed,
+            OrderCancelled: self._order_cancelled,
+            NotificationSent: self._keep,
+            TransactionBegan: self._began,
+            TransactionRejected: self._ended,
+            TransactionCommitted: self._ended,
+            TransactionCompensated: self._ended,
+            TransactionStuck: self._ended,
+            TransactionAbandoned: self._ended,
+        }
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> "World":
+        """The world after these events."""
+        world = cls()
+        for event in events:
+            world.apply(event)
+        return world
+
+    def apply(self, event: Event) -> None:
+        """Let a recorded event take effect."""
+        fold = self._folds.get(type(event))
+        if fold is not None:
+            fold(event)
+
+    @property
+    def minor_units(self) -> int:
+        """How many minor units make one unit of the market's currency."""
+        return 10 ** currency_digits(self.currency)
+
+    def available(self, product: str) -> int:
+        """Units of a product that can be reserved."""
+        return self.balances.get((AVAILABLE, product), 0)
+
+    def effect(self, kind: type[EffectT], key: str) -> EffectT | None:
+        """What was done under an idempotency key, if anything was, in a transaction that is still open."""
+        return self._effects.get((kind, key))  # type: ignore[return-value]
+
+    def standing_orders(self) -> list[OrderPlaced]:
+        """The orders that were placed and not cancelled."""
+        return [order for name, order in self.orders.items() if name not in self.cancelled]
+
+    def _created(self, event: MarketCreated) -> None:
+        self.origin, self.currency = event.origin, event.currency
+
+    def _changed(self, event: CatalogChanged) -> None:
+        for record in event.products:
+            self.products[record["id"]] = Product(
+                record["id"],
+                record["name"],
+                record["price_minor"],
+                record.get("category", ""),
+                record.get("condition", ""),
+            )
+        for record in event.customers:
+            self.customers[record["id"]] = Customer(record["id"], record["name"])
+        for name in event.removed_products:
+            self.products.pop(name, None)
+        for name in event.removed_customers:
+            self.customers.pop(name, None)
+
+    def _posted(self, event: LedgerPosted) -> None:
+        balances = self.balances
+        for line in event.postings:
+            if line.currency:
+                balances[line.account, line.currency] += line.amount_minor
+            else:
+                balances[line.account, line.product] += line.quantity
+        self._keep(event)
+
+    def _placed(self, event: OrderPlaced) -> None:
+        self.orders[event.order] = event
+        self._keep(event)
+
+    def _order_cancelled(self, event: OrderCancelled) -> None:
+        self.cancelled.add(event.order)
+        self._keep(event)
+
+    def _keep(self, event: EffectEvent) -> None:
+        kept = self._keys.get(event.transaction)
+        if kept is not None:
+            place = (type(event), event.key)
+            self._effects[place] = event
+            kept.append(place)
+
+    def _began(self, event: TransactionBegan) -> None:
+        self.transactions += 1
+        self.open.add(event.transaction)
+        self._keys[event.transaction] = []
+
+    def _ended(self, event: Any) -> None:
+        self.open.discard(event.transaction)
+        for place in self._keys.pop(event.transaction, ()):
+            self._effects.pop(place, None)
+
+
+def product_record(product: Product) -> dict[str, Any]:
+    """A product as it stands in ``catalog.changed``."""
+    record = {
+        "id": product.id,
+        "name": product.name,
+        "price_minor": product.price_minor,
+        "category": product.category,
+        "condition": product.condition,
+    }
+    return {key: value for key, value in record.items() if value != ""}

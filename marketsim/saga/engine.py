@@ -1,0 +1,326 @@
+"""The engine: a transaction as a generator that yields what it wants done and is sent what came of it.
+
+There is no I/O in here and no clock. The generator yields
+
+- an :class:`Event`, to be recorded before anything else happens;
+- :class:`Ask`, to have the guardrails asked; it is sent the first broken ``(rule, reason)`` or None;
+- :class:`Invoke` or :class:`Wait`, to be begun; several may be under way at once;
+- ``None``, when it can go no further; it is sent the next :class:`Came`.
+
+Whoever drives it may be a real process, a simulation, a replay or a recovery; the rules of
+compensation are written here and nowhere else.
+"""
+
+from collections.abc import Generator
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from marketsim.saga.definition import Operation, Policy, Retry, Saga
+from marketsim.saga.events import (
+    CompensationFailed,
+    CompensationPartial,
+    CompensationRetryScheduled,
+    CompensationSkipped,
+    CompensationStarted,
+    CompensationSucceeded,
+    Event,
+    JSONObject,
+    OperationAborted,
+    OperationFailed,
+    OperationRetryScheduled,
+    OperationStarted,
+    OperationSucceeded,
+    OperationUnknown,
+    TransactionAbandoned,
+    TransactionBegan,
+    TransactionCommitted,
+    TransactionCompensated,
+    TransactionCompensating,
+    TransactionRejected,
+    TransactionStuck,
+)
+from marketsim.saga.tape import Tape
+
+__all__ = ["Ask", "Came", "Engine", "Invoke", "Run", "Wait", "Want", "action_key", "revert_key"]
+
+Outcome: TypeAlias = Literal["succeeded", "failed", "unknown", "aborted", "partial", "waited"]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask the guardrails."""
+
+
+class Invoke(msgspec.Struct, frozen=True, eq=False):
+    """Call the action of an operation, or its revert; ``intent`` is recorded before the call."""
+
+    operation: Operation
+    attempt: int
+    intent: OperationStarted | CompensationStarted
+    revert: bool = False
+    result: JSONObject | None = None
+    reason: str = ""
+
+
+class Wait(msgspec.Struct, frozen=True, eq=False):
+    """Let ``delay_us`` microseconds pass before attempt ``attempt``."""
+
+    operation: Operation
+    attempt: int
+    delay_us: int
+    revert: bool = False
+
+
+class Came(msgspec.Struct):
+    """What came of an Invoke or a Wait."""
+
+    want: Invoke | Wait
+    outcome: Outcome
+    result: JSONObject = {}
+    code: str = ""
+    reason: str = ""
+    retry: str = "never"
+    remains: JSONObject = {}
+
+
+Want: TypeAlias = Event | Ask | Invoke | Wait | None
+Run: TypeAlias = Generator[Want, Any, None]
+
+
+def action_key(transaction: str, operation: Operation) -> str:
+    """The idempotency key of an operation: one for all its attempts."""
+    return f"{transaction}:{operation.name}"
+
+
+def revert_key(transaction: str, operation: Operation) -> str:
+    """The idempotency key of the revert of an operation."""
+    return f"{transaction}:{operation.name}:{operation.revert_name}"
+
+
+class _Touched(msgspec.Struct):
+    """An operation that has started: what must be known to revert it."""
+
+    operation: Operation
+    landed: Literal["no", "maybe", "yes"] = "no"
+    result: JSONObject | None = None
+
+
+class Engine:
+    """One transaction of a saga under a policy. ``results`` are those of the operations done so far."""
+
+    def __init__(self, saga: Saga, policy: Policy, tape: Tape, began: TransactionBegan) -> None:
+        self.saga = saga
+        self.policy = policy
+        self.tape = tape
+        self.began = began
+        self.transaction = began.transaction
+        self.results: dict[str, JSONObject] = {}
+        self._touched: dict[str, _Touched] = {}
+        self._left: list[str] = []
+        self._failed: tuple[str, str] | None = None
+        self._pivoted = False
+        self._under_way = 0
+
+    def run(self) -> Run:
+        """The whole transaction, from ``transaction.began`` to the event that ends it."""
+        yield self.began
+        broken = yield Ask()
+        if broken is not None:
+            yield TransactionRejected(transaction=self.transaction, rule=broken[0], reason=broken[1])
+            return
+        yield from self._forward()
+        if self._failed is None:
+            yield TransactionCommitted(transaction=self.transaction, left=self._left)
+        else:
+            yield from self._back(*self._failed)
+
+    # Forward.
+
+    def _forward(self) -> Run:
+        operations = self.saga.operations
+        missing = {name: len(each.after) for name, each in operations.items()}
+        ready = [each for each in operations.values() if not each.after]
+        while ready or self._under_way:
+            for operation in ready:
+                self._touched[operation.name] = _Touched(operation)
+                yield self._invoke(operation, 1)
+            ready = []
+            came: Came = yield None
+            self._under_way -= 1
+            done = yield from self._digest(came)
+            if done is None:
+                continue
+            for follower in operations.values():
+                if done.name in follower.after:
+                    missing[follower.name] -= 1
+                    if missing[follower.name] == 0 and self._failed is None:
+                        ready.append(follower)
+
+    def _invoke(self, operation: Operation, attempt: int) -> Invoke:
+        self._under_way += 1
+        return Invoke(
+            operation,
+            attempt,
+            OperationStarted(
+                transaction=self.transaction,
+                operation=operation.name,
+                attempt=attempt,
+                key=f"{self.transaction}:{operation.name}",
+                kind=operation.kind,
+                service=operation.service,
+            ),
+        )
+
+    def _digest(self, came: Came) -> Generator[Want, Any, Operation | None]:
+        """Record what came of an attempt; return the operation if it is done."""
+        operation, attempt = came.want.operation, came.want.attempt
+        touched = self._touched[operation.name]
+        if came.outcome == "waited":
+            if self._failed is None:
+                yield self._invoke(operation, attempt)
+            return None
+        yield _outcome_event(self.transaction, came)
+        if came.outcome == "succeeded":
+            touched.landed, touched.result = "yes", came.result
+            self.results[operation.name] = came.result
+            self._pivoted = self._pivoted or operation.kind == "pivot"
+            return operation
+        if came.outcome == "unknown":
+            touched.landed = "maybe"
+        if self._failed is None and _worth_another(operation.retry, came):
+            yield from self._schedule(operation, attempt + 1)
+            return None
+        if operation.kind == "retriable":
+            self._left.append(operation.name)
+            return operation
+        self._failed = self._failed or (operation.name, came.code or came.reason)
+        return None
+
+    def _schedule(self, operation: Operation, attempt: int) -> Run:
+        point = f"{self.transaction}/{operation.name}@{attempt}/pause"
+        delay = operation.retry.pause_us(attempt - 1, self.tape, point)
+        yield OperationRetryScheduled(
+            transaction=self.transaction, operation=operation.name, attempt=attempt, delay_us=delay
+        )
+        self._under_way += 1
+        yield Wait(operation, attempt, delay)
+
+    # Back.
+
+    def _back(self, failed: str, reason: str) -> Run:
+        standing = [each for each in reversed(self._touched.values()) if self._stands(each)]
+        if standing and self._pivoted:
+            yield TransactionStuck(transaction=self.transaction, dead_letters=[failed])
+            return
+        if standing and not self.policy.compensate:
+            yield TransactionAbandoned(transaction=self.transaction, operation=failed, reason=reason)
+            return
+        yield TransactionCompensating(transaction=self.transaction, operation=failed, reason=reason)
+        stuck: list[str] = []
+        for touched in standing:
+            if stuck and self.policy.halt_on_stuck:
+                yield self._skip(touched.operation)
+                stuck.append(touched.operation.name)
+            elif not (yield from self._revert(touched, reason)):
+                stuck.append(touched.operation.name)
+        if stuck:
+            yield TransactionStuck(transaction=self.transaction, dead_letters=stuck)
+        else:
+            yield TransactionCompensated(transaction=self.transaction)
+
+    def _stands(self, touched: _Touched) -> bool:
+        if touched.operation.revert is None:
+            return False
+        return touched.landed == "yes" or (touched.landed == "maybe" and self.policy.revert_unknown)
+
+    def _skip(self, operation: Operation) -> CompensationSkipped:
+        return CompensationSkipped(
+            transaction=self.transaction,
+            operation=operation.name,
+            compensation=operation.revert_name,
+            reason="an earlier revert is stuck, and the policy halts there",
+        )
+
+    def _revert(self, touched: _Touched, reason: str) -> Generator[Want, Any, bool]:
+        """Revert one operation, with retries; return whether nothing of it stands any more."""
+        operation, attempt = touched.operation, 1
+        while True:
+            intent = CompensationStarted(
+                transaction=self.transaction,
+                operation=operation.name,
+                compensation=operation.revert_name,
+                attempt=attempt,
+                key=revert_key(self.transaction, operation),
+                service=operation.service,
+            )
+            yield Invoke(operation, attempt, intent, True, touched.result, reason)
+            came: Came = yield None
+            yield _revert_event(self.transaction, came)
+            if came.outcome in ("succeeded", "partial"):
+                return came.outcome == "succeeded"
+            if not _worth_another(self.policy.retry, came):
+                return False
+            attempt += 1
+            point = f"{self.transaction}/{operation.revert_name}@{attempt}/pause"
+            delay = self.policy.retry.pause_us(attempt - 1, self.tape, point)
+            yield CompensationRetryScheduled(
+                transaction=self.transaction,
+                operation=operation.name,
+                compensation=operation.revert_name,
+                attempt=attempt,
+                delay_us=delay,
+            )
+            yield Wait(operation, attempt, delay, True)
+            yield None
+
+
+def _worth_another(retry: Retry, came: Came) -> bool:
+    """Whether an attempt that came to nothing is repeated: the class allows it, and so does the number.
+
+    What is unknown is always safe to repeat, since the key is the same.
+    """
+    safe = came.outcome == "unknown" or (came.outcome == "failed" and came.retry == "safe")
+    return safe and came.want.attempt < retry.attempts_max
+
+
+def _outcome_event(transaction: str, came: Came) -> Event:
+    name, attempt = came.want.operation.name, came.want.attempt
+    if came.outcome == "succeeded":
+        return OperationSucceeded(transaction=transaction, operation=name, attempt=attempt, result=came.result)
+    if came.outcome == "unknown":
+        return OperationUnknown(
+            transaction=transaction, operation=name, attempt=attempt, code=came.code, reason=came.reason
+        )
+    if came.outcome == "aborted":
+        return OperationAborted(
+            transaction=transaction, operation=name, attempt=attempt, reason=came.reason, payload=came.result
+        )
+    return OperationFailed(
+        transaction=transaction,
+        operation=name,
+        attempt=attempt,
+        code=came.code,
+        reason=came.reason,
+        retry=came.retry,
+    )
+
+
+def _revert_event(transaction: str, came: Came) -> Event:
+    operation = came.want.operation
+    place = {
+        "transaction": transaction,
+        "operation": operation.name,
+        "compensation": operation.revert_name,
+        "attempt": came.want.attempt,
+    }
+    if came.outcome == "succeeded":
+        return CompensationSucceeded(**place, result=came.result)  # type: ignore[arg-type]
+    if came.outcome == "partial":
+        return CompensationPartial(**place, result=came.result, remains=came.remains)  # type: ignore[arg-type]
+    return CompensationFailed(
+        **place,  # type: ignore[arg-type]
+        code=came.code,
+        reason=came.reason,
+        outcome=came.outcome,
+        retry=came.retry,
+    )
