@@ -1,4 +1,4 @@
-"""The head of the tree on disk: a C2SP tlog checkpoint, which says how long the log is and what its root is."""
+"""The tree's head on disk: a C2SP tlog checkpoint, which tells the size of the log and its root."""
 
 import os
 from base64 import b64decode, b64encode

@@ -218,7 +218,7 @@ def _check(name: str) -> Check:
 
 
 def _may_follow(story: Story, event: TransactionEvent) -> bool:
-    """Whether this may follow ``transaction.stuck``: a person deals with a dead letter, or has it tried again."""
+    """Whether this may follow ``transaction.stuck``: a dead letter is dealt with or tried again."""
     if isinstance(event, DeadLetterResolved | DeadLetterIgnored | ProcessRecovered):
         return True
     if isinstance(event, CompensationEvent):

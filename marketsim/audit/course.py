@@ -26,7 +26,7 @@ def belief_is_truth(story: Story) -> Iterator[Finding]:
     for name, deed in story.deeds.items():
         last = deed.outcomes[-1] if deed.outcomes else None
         if isinstance(last, OperationSucceeded):
-            if last.result and deed.kind != "read_only":
+            if last.result and deed.kind not in ("", "read_only"):
                 yield from _result_is_posted(deed, last)
         elif isinstance(last, OperationFailed):
             yield from _failed_did_nothing(deed, orders.get(name, []))

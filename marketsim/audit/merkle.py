@@ -11,7 +11,9 @@ HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
 """The root of a tree without leaves."""
 
+# To copy a hash that was begun costs less than to begin one and to join its input.
 _node = sha256(b"\x01").copy
+
 
 class Frontier:
     """The right edge of a growing tree: what is needed to add leaves and to tell the root.
@@ -50,21 +52,14 @@ class Frontier:
         The tree is folded level by level. A node without a right neighbour stays behind as a
         peak of its level, and is taken up again by the next batch.
         """
-        pair = 2 * HASH_BYTES
         peaks, behind, count = self.peaks, list[bytes](), self.size
         self.size += len(joined) // HASH_BYTES
         while joined:
             if count & 1:
                 joined = peaks.pop() + joined
-            if len(joined) % pair:
+            if len(joined) % (2 * HASH_BYTES):
                 behind.append(joined[-HASH_BYTES:])
-            starts = range(0, len(joined) - HASH_BYTES, pair)
-            nodes = []
-            for at in starts:
-                node = _node()
-                node.update(joined[at : at + pair])
-                nodes.append(node.digest())
-            joined = b"".join(nodes)
+            joined = _parents(joined)
             count >>= 1
         peaks.extend(reversed(behind))
 
@@ -80,6 +75,15 @@ class Frontier:
     def copy(self) -> "Frontier":
         """Return a frontier that grows apart from this one."""
         return Frontier(self.size, self.peaks)
+
+
+def _parents(joined: bytes) -> bytes:
+    above = []
+    for at in range(0, len(joined) - HASH_BYTES, 2 * HASH_BYTES):
+        node = _node()
+        node.update(joined[at : at + 2 * HASH_BYTES])
+        above.append(node.digest())
+    return b"".join(above)
 
 
 def _trailing_ones(number: int) -> int:

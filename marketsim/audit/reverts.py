@@ -50,7 +50,8 @@ def _is_too_much(done: int, undone: int) -> bool:
 def _orders_cancelled(story: Story) -> Iterator[Finding]:
     counts: dict[str, list[int]] = {}
     last: dict[str, OrderPlaced | OrderCancelled] = {}
-    for event in (*story.placed, *story.cancelled):
+    events: list[OrderPlaced | OrderCancelled] = [*story.placed, *story.cancelled]
+    for event in events:
         counts.setdefault(event.order, [0, 0])[isinstance(event, OrderCancelled)] += 1
         last[event.order] = event
     for order, (placed, cancelled) in counts.items():

@@ -37,7 +37,7 @@ RESTORE = "`marketsim audit verify` lists everything that is wrong; restore the 
 """What to do about a log that is not what was written."""
 
 _BLOCK_BYTES = 1 << 18
-_NAME = re.compile(r"[0-9]{6}\.jsonl")
+_NAME = re.compile(r"(?!000000)[0-9]{6}\.jsonl")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 

@@ -105,12 +105,12 @@ class Story(msgspec.Struct):
 
     def orders_standing(self) -> dict[str, list[e.OrderPlaced]]:
         """The orders placed and not cancelled, by operation; one that was placed twice stands twice."""
-        if not self.placed:
-            return {}
-        cancelled = Counter(event.order for event in self.cancelled)
         standing: dict[str, list[e.OrderPlaced]] = {}
+        if not self.placed:
+            return standing
+        cancelled = Counter([event.order for event in self.cancelled]) if self.cancelled else {}
         for event in self.placed:
-            if cancelled[event.order] > 0:
+            if cancelled.get(event.order, 0) > 0:
                 cancelled[event.order] -= 1
             else:
                 standing.setdefault(event.operation, []).append(event)

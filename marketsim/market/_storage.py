@@ -19,11 +19,15 @@ TABLES = ("products", "users", "orders", "market", "extra")
 
 
 class AtomicStorage(Storage):
-    """A storage of TinyDB that never writes in place, and never makes a file by reading it."""
+    """A storage of TinyDB that never writes in place, and never makes a file by reading it.
+
+    The file is read once, until the next write: TinyDB asks for all of it again for every table.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.document: Document | None = None
+        self._tables: dict[str, dict[str, Any]] | None = None
 
     def read(self) -> dict[str, dict[str, Any]] | None:
         """The tables in the file, or None where there is no file.
@@ -31,17 +35,20 @@ class AtomicStorage(Storage):
         Raises InputError, with the line, for what is no JSON, and CatalogError for what is no such
         database: a person may have edited it.
         """
-        if not self.path.exists():
-            return None
-        # What stood at the top of a catalog stands two levels deeper in the kept file.
-        self.document = read_document(self.path, size_max_bytes=KEPT_SIZE_MAX_BYTES, depth_max=DEPTH_MAX + 2)
-        return _tables(self.document)
+        if self._tables is None and self.path.exists():
+            # What stood at the top of a catalog stands two levels deeper in the kept file.
+            depth_max = DEPTH_MAX + 2
+            document = read_document(self.path, size_max_bytes=KEPT_SIZE_MAX_BYTES, depth_max=depth_max)
+            self._tables = _checked(document)
+            self.document = document
+        return self._tables
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
         """Replace the file: a temporary one beside it, synced, renamed, and the folder synced.
 
         Raises MarketError where that cannot be done; the old file is then as it was.
         """
+        self._tables = None
         text = msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
         temporary = self.path.with_name(f".{self.path.name}.new")
         try:
@@ -70,7 +77,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _tables(document: Document) -> dict[str, dict[str, Any]]:
+def _checked(document: Document) -> dict[str, dict[str, Any]]:
     if not isinstance(document.value, dict):
         raise _wrong(document, (), "is no object of tables")
     for name, table in document.value.items():
@@ -83,7 +90,8 @@ def _tables(document: Document) -> dict[str, dict[str, Any]]:
                 raise _wrong(document, (name, number), f"{quoted(number)} is no number of a record")
             if not isinstance(record, dict):
                 raise _wrong(document, (name, number), "must be an object")
-    return document.value
+    tables: dict[str, dict[str, Any]] = document.value
+    return tables
 
 
 def _wrong(document: Document, path: tuple[str, ...], what: str, todo: str = "") -> CatalogError:

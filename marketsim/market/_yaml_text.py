@@ -90,13 +90,13 @@ class _Reader:
         self.refuse_extras(event)
         if not isinstance(event, self.yaml.ScalarEvent):
             raise self.error(event, "a key must be a name, not a list or an object")
-        if event.value == "<<" and event.style is None:
+        if event.value == "<<" and event.implicit[0]:
             raise self.error(event, "merge keys (<<) are not read", "write the keys out")
         return str(event.value)
 
     def scalar(self, event: Any) -> object:
         text = str(event.value)
-        if event.style is not None:
+        if not event.implicit[0]:  # it is quoted, or a block
             return self.text(event, text)
         if text in _WORDS:
             return _WORDS[text]

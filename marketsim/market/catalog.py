@@ -144,7 +144,12 @@ def _checked(document: Document, entries: dict[str, _Entries], extra: Record, cu
     _check_each(document, entries["orders"], check_order)
     _check_unique(document, entries["products"])
     _check_unique(document, entries["users"])
-    return Catalog(*([record for _, record in entries[name]] for name in _BROUGHT), extra)
+    return Catalog(
+        products=[record for _, record in entries["products"]],
+        users=[record for _, record in entries["users"]],
+        orders=[record for _, record in entries["orders"]],
+        extra=extra,
+    )
 
 
 def _check_each(document: Document, entries: _Entries, check: Callable[[Record], None]) -> None:
@@ -212,15 +217,13 @@ def load_catalog(path: Path, currency: str | None = None) -> tuple[Catalog, dict
     what is no catalog, each with its line.
     """
     from tinydb import TinyDB
-    from tinydb.middlewares import CachingMiddleware
 
     from marketsim.market._storage import AtomicStorage
 
-    # The cache is for reading: TinyDB would parse the file again for every table.
-    with TinyDB(path, storage=CachingMiddleware(AtomicStorage)) as database:
+    storage = AtomicStorage(path)
+    with TinyDB(storage=lambda: storage) as database:
         tables = {name: _entries(database, name) for name in database.tables()}
-        document: Document | None = database.storage.document  # type: ignore[attr-defined]
-    if document is None:
+    if (document := storage.document) is None:
         raise MarketError("there is no catalog", where=str(path), todo="make one by: marketsim init")
     market = _single(document, "market", tables)
     extra = _single(document, "extra", tables)

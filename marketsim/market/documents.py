@@ -32,6 +32,8 @@ YAML_SIZE_MAX_BYTES = 1024 * 1024
 DEPTH_MAX = 50
 """How many lists and objects may stand inside each other."""
 
+_CONTAINERS = (dict, list)
+
 T = TypeVar("T")
 
 
@@ -160,18 +162,16 @@ def _json_document(text: str, name: str, depth_max: int) -> Document:
 
 
 def _deeper_than(value: object, depth_max: int) -> bool:
-    level = [value]
+    level = [value] if isinstance(value, _CONTAINERS) else []
     for _ in range(depth_max):
-        level = [inner for each in level for inner in _inside(each)]
         if not level:
             return False
-    return any(isinstance(each, dict | list) for each in level)
+        level = [inner for each in level for inner in _inside(each) if isinstance(inner, _CONTAINERS)]
+    return bool(level)
 
 
-def _inside(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+def _inside(value: Any) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _yaml_document(text: str, name: str, depth_max: int) -> Document:

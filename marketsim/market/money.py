@@ -86,6 +86,6 @@ def to_major(amount_minor: int, currency: str) -> int | float:
 
     The opposite of to_minor in all of its range. Raises InputError for no currency.
     """
-    scale = 10 ** currency_digits(currency)
+    scale = int(10 ** currency_digits(currency))
     major, minor = divmod(amount_minor, scale)
     return amount_minor / scale if minor else major

@@ -97,7 +97,10 @@ def _faker(seed: int) -> "Faker":
 
 
 def _addresses(faker: "Faker", count: int) -> list[str]:
-    return [faker.address().replace("\n", ", ") for _ in range(count)]
+    return [
+        f"{faker.street_address()}, {faker.city()}, {faker.state_abbr()} {faker.postcode()}"
+        for _ in range(count)
+    ]
 
 
 def _products(draw: random.Random, count: int, currency: str, warehouses: list[str]) -> list[Record]:

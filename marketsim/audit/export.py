@@ -1,0 +1,237 @@
+"""Events on their way out of a log and back in: one JSON document, or JSON Lines, whole or filtered."""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from marketsim.audit.segments import LINE_BYTES_MAX
+from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.events import EVENT_TYPES, Event, JSONObject, decode, encode
+
+__all__ = [
+    "EXPORT_BYTES_MAX",
+    "FORMAT",
+    "VERSION",
+    "Exported",
+    "Filter",
+    "export_json",
+    "export_jsonl",
+    "read_export",
+]
+
+FORMAT = "marketsim-events"
+"""What ``format`` says in an exported document."""
+
+VERSION = 1
+"""The version of the document that is written, and the newest that is read."""
+
+EXPORT_BYTES_MAX = 256 << 20
+"""The largest file that is read back."""
+
+_CHUNK_EVENTS = 1000
+_OFFSET = re.compile(r"\(byte (\d+)\)")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_DATE_FIRST = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].{1,30})?")
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """What was read back: the events, and the document's header (empty for JSON Lines)."""
+
+    events: list[Event]
+    header: JSONObject = {}
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which events are wanted: those that meet every condition that is set.
+
+    ``types`` are names of event types, or the first part of one (``operation``, ``operation.``).
+    ``since`` is an RFC 3339 time, or the number of an event; both are included. Raises InputError
+    for a type that there is none of, and for a ``since`` that is neither.
+    """
+
+    transaction: str | None = None
+    types: list[str] = []
+    since: str | None = None
+
+    def __post_init__(self) -> None:
+        for kind in self.types:
+            _check_type(kind)
+        if self.since is not None and not _NUMBER.fullmatch(self.since):
+            _instant(self.since)
+
+    def matches(self, event: Event) -> bool:
+        """Whether the event is wanted."""
+        if self.transaction is not None and getattr(event, "transaction", None) != self.transaction:
+            return False
+        if self.types and not any(_is_of(event.type, kind) for kind in self.types):
+            return False
+        if self.since is None:
+            return True
+        if _NUMBER.fullmatch(self.since):
+            return event.seq >= int(self.since)
+        return event.time.removesuffix("Z") >= _instant(self.since)
+
+
+def export_json(events: Iterable[Event], header: JSONObject) -> Iterator[str]:
+    """Yield one JSON document, in pieces: format, version, what ``header`` says, and an event a line.
+
+    The header's own ``format``, ``version`` and ``events``, if it has them, are left out.
+    """
+    ours = {"format": FORMAT, "version": VERSION}
+    rest = {key: value for key, value in header.items() if key not in {*ours, "events"}}
+    yield msgspec.json.encode({**ours, **rest}).decode()[:-1] + ',"events":['
+    before = "\n"
+    for lines in _chunks(events):
+        yield before + ",\n".join(lines)
+        before = ",\n"
+    yield "\n]}\n"
+
+
+def export_jsonl(events: Iterable[Event]) -> Iterator[str]:
+    """Yield an event a line, in pieces of many lines: the same bytes as in the log."""
+    for lines in _chunks(events):
+        yield "\n".join(lines) + "\n"
+
+
+def read_export(path: Path) -> Exported:
+    """Read what either export wrote, or one segment of a log; the events are decoded, not verified.
+
+    Raises InputError, with file and line, for a file that cannot be read, is larger than
+    EXPORT_BYTES_MAX, is no such export, or is one of a newer version.
+    """
+    data = _read(path)
+    first_line = data[: LINE_BYTES_MAX + 1].partition(b"\n")[0]
+    if "type" in (_members(first_line) or {}):
+        return Exported(_events_of_lines(data, path))
+    return _document(data, path)
+
+
+def _chunks(events: Iterable[Event]) -> Iterator[list[str]]:
+    left = iter(events)
+    while chunk := list(islice(left, _CHUNK_EVENTS)):
+        yield [encode(event).decode() for event in chunk]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(EXPORT_BYTES_MAX + 1)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise InputError(f"the file cannot be read: {reason}", where=str(path)) from error
+    if len(data) > EXPORT_BYTES_MAX:
+        todo = "export a part of it: one transaction, or what came since a time"
+        raise InputError(f"the file is larger than {EXPORT_BYTES_MAX >> 20} MiB", where=str(path), todo=todo)
+    if not data.strip():
+        raise InputError("the file is empty", where=str(path), todo="give a file of exported events")
+    return data
+
+
+def _members(text: bytes) -> dict[str, msgspec.Raw] | None:
+    try:
+        return msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (ValueError, RecursionError):
+        return None
+
+
+def _events_of_lines(data: bytes, path: Path) -> list[Event]:
+    events = []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if len(line) > LINE_BYTES_MAX:
+            raise InputError(f"the line is longer than {LINE_BYTES_MAX} bytes", where=f"{path}:{number}")
+        if not line.strip():
+            continue
+        try:
+            events.append(decode(line))
+        except (ValueError, RecursionError) as error:
+            raise _no_event(error, f"{path}:{number}") from error
+    return events
+
+
+def _document(data: bytes, path: Path) -> Exported:
+    try:
+        members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except (ValueError, RecursionError) as error:
+        found = _OFFSET.search(str(error))
+        line = _line_at(data, int(found[1])) if found else 1
+        raise _not_ours(f"this is no JSON object: {error}", f"{path}:{line}") from error
+    _check_version(members, str(path))
+    header = {
+        name: _member(members, name, Any, str(path))
+        for name in members
+        if name not in {"format", "version", "events"}
+    }
+    events, start = [], max(0, data.find(b'"events"'))
+    for raw in _member(members, "events", list[msgspec.Raw], str(path)):
+        try:
+            events.append(decode(raw))
+        except (ValueError, RecursionError) as error:
+            line = _line_at(data, data.find(bytes(raw), start))
+            raise _no_event(error, f"{path}:{line}") from error
+    return Exported(events, header)
+
+
+def _check_version(members: dict[str, msgspec.Raw], where: str) -> None:
+    if "format" not in members or _member(members, "format", str, where) != FORMAT:
+        raise _not_ours(f'it does not say "format":"{FORMAT}"', where)
+    version = _member(members, "version", int, where)
+    if version > VERSION:
+        todo = "read it with a newer marketsim"
+        raise InputError(f"the file is of version {version}, newer than {VERSION}", where=where, todo=todo)
+    if version < 1:
+        raise _not_ours(f"there is no version {version}", where)
+
+
+def _member(members: dict[str, msgspec.Raw], name: str, kind: Any, where: str) -> Any:
+    if name not in members:
+        raise _not_ours(f"{name} is missing", where)
+    try:
+        return msgspec.json.decode(members[name], type=kind)
+    except (ValueError, RecursionError) as error:
+        raise _not_ours(f"{quoted(name)} is wrong: {error}", where) from error
+
+
+def _line_at(data: bytes, offset: int) -> int:
+    return data.count(b"\n", 0, max(0, offset)) + 1
+
+
+def _no_event(error: Exception, where: str) -> InputError:
+    return InputError(f"this is no event: {error}", where=where, todo="give a file as it was exported")
+
+
+def _not_ours(what: str, where: str) -> InputError:
+    return InputError(f"not an export of events: {what}", where=where, todo="give a file as it was exported")
+
+
+def _is_of(name: str, kind: str) -> bool:
+    return name == kind or name.startswith(kind.rstrip(".") + ".")
+
+
+def _check_type(kind: str) -> None:
+    if any(_is_of(name, kind) for name in EVENT_TYPES):
+        return
+    families = {name.partition(".")[0] for name in EVENT_TYPES}
+    todo = nearest(kind, families | set(EVENT_TYPES))
+    raise InputError(f"there is no event type {quoted(kind)}", todo=todo)
+
+
+@lru_cache(maxsize=16)
+def _instant(text: str) -> str:
+    """Spell a time as the stream does, in UTC and without the Z, so that text sorts as time."""
+    from datetime import UTC, datetime  # only for those who ask for a time
+
+    try:
+        if not _DATE_FIRST.fullmatch(text):
+            raise ValueError("it does not begin with a date")
+        time = datetime.fromisoformat(text)
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        todo = "give a time, such as 2025-01-31T12:00:00Z, or the number of an event"
+        raise InputError(f"{quoted(text)} is no time: {error}", todo=todo) from error
+    spelt = time.replace(tzinfo=None).isoformat()
+    return spelt.rstrip("0") if "." in spelt else spelt

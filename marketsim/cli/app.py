@@ -1,0 +1,103 @@
+"""The program: its commands, each imported only when it is asked for, and how an error ends it."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from marketsim import __version__
+from marketsim.cli.exits import Exit, exit_of_error
+from marketsim.cli.render.text import printable
+from marketsim.saga.errors import MarketsimError
+
+__all__ = ["COMMANDS", "run"]
+
+COMMANDS: dict[str, str] = {
+    "demo": "demo",
+    "init": "init",
+    "purchase": "purchase",
+    "run": "scenarios",
+    "replay": "replay",
+    "recover": "recover",
+    "catalog": "catalog",
+    "scenarios": "scenarios",
+    "audit": "audit",
+    "faults": "faults",
+    "policies": "faults",
+}
+"""Every command, and the module of this folder that holds it as NAME_app."""
+
+
+class _Lazy(TyperGroup):
+    """A group that imports the module of a command when the command is needed, and no sooner."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"marketsim.cli.{COMMANDS[cmd_name]}")
+        return typer.main.get_command(getattr(module, f"{cmd_name}_app"))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; a user never sees a traceback without --debug."""
+    debug = "--debug" in arguments
+    try:
+        return int(_root().main(list(arguments), prog_name="marketsim", standalone_mode=False) or 0)
+    except MarketsimError as error:
+        _tell(str(error), debug)
+        return exit_of_error(error)
+    except KeyboardInterrupt:
+        print("interrupted; what was done is in the log", file=sys.stderr)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads has enough; the interpreter must not complain about it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            _tell(f"{error.format_message()}{_usage(error)}", debug)
+            return Exit.BAD_INPUT
+        _tell(f"a mistake in marketsim itself: {type(error).__name__}: {error} (--debug shows where)", debug)
+        return Exit.FINDING
+
+
+def _root() -> Any:
+    app = typer.Typer(
+        cls=_Lazy,
+        name="marketsim",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Run marketplace purchases, break them on purpose, watch them being reverted, and prove "
+        "from the audit log that stock and money came back to where they belong.",
+        epilog="Start with: marketsim demo",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    return typer.main.get_command(app)
+
+
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(f"marketsim {__version__}")
+        raise typer.Exit
+
+
+def _usage(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    return f" (see: {context.command_path} --help)" if context is not None else ""
+
+
+def _tell(text: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {printable(text)}", file=sys.stderr)

@@ -1,0 +1,61 @@
+"""`marketsim purchase`: one purchase, with failures injected, and its timeline as it happens."""
+
+from typing import Annotated
+
+import typer
+
+from marketsim.cli.exits import Exit
+from marketsim.cli.session import Session, command, group
+from marketsim.saga.errors import InputError, nearest, quoted
+
+__all__ = ["purchase_app"]
+
+purchase_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
+
+QUANTITY_REQUEST_MAX = 1_000_000
+"""What is above cannot be meant as a request; what is below is for the guardrails to judge."""
+
+
+@command(purchase_app, "purchase", example="marketsim purchase laptop-1 --fail payment:card_declined")
+def purchase(
+    session: Session,
+    product: Annotated[str, typer.Argument(help="The product's id, see: marketsim catalog list.", show_default=False)],
+    quantity: Annotated[int, typer.Option("--quantity", "-n", help="How many units.")] = 1,
+    customer: Annotated[
+        str | None, typer.Option("--customer", "-c", help="The customer's id; else the first.", show_default=False)
+    ] = None,
+    fail: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail",
+            metavar="FAULT",
+            help="Inject TARGET:FAULT[@ATTEMPTS][%PROBABILITY]; see: marketsim faults list. Repeat for several.",
+            show_default=False,
+        ),
+    ] = None,
+    policy: Annotated[str, typer.Option("--policy", help="The rules of compensation.")] = "default",
+    seed: Annotated[int, typer.Option("--seed", help="Decides whatever is left to chance.")] = 0,
+    durability: Annotated[
+        str, typer.Option("--durability", metavar="group|each|none", help="When an event is synced to the disk.")
+    ] = "group",
+    real_time: Annotated[
+        bool, typer.Option("--real-time", help="Wait for real, and watch it happen.")
+    ] = False,
+) -> int:
+    """Buy PRODUCT for a customer, break it as you like, and watch what is reverted."""
+    from marketsim.cli.live import Request, run_purchase
+
+    if not 1 <= quantity <= QUANTITY_REQUEST_MAX:
+        raise InputError(
+            f"a quantity of {quoted(quantity)} cannot be bought", where="--quantity", todo="give 1 or more"
+        )
+    if durability not in ("group", "each", "none"):
+        raise InputError(
+            f"no durability is called {quoted(durability)}",
+            where="--durability",
+            todo=nearest(durability, ["group", "each", "none"]),
+        )
+    if not 0 <= seed < 2**63:
+        raise InputError(f"a seed of {quoted(seed)}", where="--seed", todo="give a number from 0 to 2^63 - 1")
+    request = Request(product, customer, quantity, fail or [], policy, seed, real_time)
+    return Exit(run_purchase(session, request, durability))  # type: ignore[arg-type]

@@ -1,0 +1,134 @@
+"""The summary under a timeline: what changed in stock, money and orders, the checks' verdict, the end."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from marketsim.audit.findings import Finding
+from marketsim.cli.outcome import Change, Outcome
+from marketsim.cli.render.text import printable
+from marketsim.cli.render.theme import Glyphs
+from marketsim.market.money import CURRENCIES, format_minor
+
+__all__ = ["show_findings", "show_summary"]
+
+_ENDS = {
+    "committed": ("PURCHASED", "good"),
+    "rejected": ("REJECTED", "warn"),
+    "compensated": ("NOT PURCHASED", "warn"),
+    "stuck": ("STUCK", "bad"),
+    "abandoned": ("ABANDONED", "bad"),
+}
+
+
+def show_summary(outcome: Outcome, available: int | None, console: Console, glyphs: Glyphs) -> None:
+    """Print what a transaction came to; ``available`` is the stock of its product now, if it has one."""
+    console.print()
+    product = str(outcome.request.get("product", ""))
+    for label, words, style in _rows(outcome, product, available, glyphs):
+        _print(console, Text.assemble((f"  {label:<8}", "name"), (printable(words), style)), 10)
+    show_findings(outcome.findings, console, glyphs, checks=outcome.checks, events=outcome.events)
+    console.print()
+    word, style = _ENDS[outcome.outcome]
+    _print(console, Text.assemble("  ", (word, style), f"  {printable(_verdict(outcome))}"), 4)
+
+
+def show_findings(
+    findings: Sequence[Finding], console: Console, glyphs: Glyphs, *, checks: int, events: int
+) -> None:
+    """Print the checks' verdict: that all hold, or every finding with evidence and remedy."""
+    errors = [each for each in findings if each.severity == "error"]
+    verdict = f"{checks} checks hold over {events:,} events"
+    if errors:
+        verdict = f"{len({each.rule for each in errors})} of {checks} checks are broken, {len(errors)} finding(s):"
+    mark = (f"{glyphs.failed} ", "bad") if errors else (f"{glyphs.done} ", "good")
+    _print(console, Text.assemble(("  checks  ", "name"), mark, verdict), 10)
+    for each in findings:
+        _show_finding(each, console, glyphs)
+
+
+def _show_finding(finding: Finding, console: Console, glyphs: Glyphs) -> None:
+    style = "bad" if finding.severity == "error" else "warn"
+    line = f"{finding.file}:{finding.line}" if finding.line else ""
+    place = ", ".join(part for part in (finding.transaction, f"seq {finding.seq}" if finding.seq else "", line) if part)
+    head = Text.assemble(
+        "    ", (finding.severity, style), f" {finding.rule}", (f" ({printable(place)})" if place else "", "faint")
+    )
+    _print(console, head, 6)
+    _print(console, Text(f"      {printable(finding.message)}"), 6)
+    if finding.expected or finding.actual:
+        words = f"      expected {finding.expected or 'nothing'}; actual {finding.actual or 'nothing'}"
+        _print(console, Text(printable(words), "faint"), 6)
+    if finding.remedy:
+        _print(console, Text(f"      {glyphs.arrow} {printable(finding.remedy)}", "faint"), 6)
+
+
+def _rows(
+    outcome: Outcome, product: str, available: int | None, glyphs: Glyphs
+) -> list[tuple[str, str, str]]:
+    changed = [change for change in outcome.changes if change.amount]
+    stock = [change for change in changed if change.account.startswith("stock:")]
+    money = [change for change in changed if change.account.startswith("money:")]
+    rows = [
+        ("stock", _stock_words(stock, product, available, glyphs), "" if stock else "faint"),
+        ("money", _money_words(money), "" if money else "faint"),
+        ("orders", ", ".join(outcome.orders) or "none", "" if outcome.orders else "faint"),
+    ]
+    if outcome.dead_letters:
+        rows.append(("waits", f"for a person: {', '.join(outcome.dead_letters)} could not be reverted", "bad"))
+    if outcome.left:
+        rows.append(("left", f"{', '.join(outcome.left)} ran out of attempts", "warn"))
+    for fault in outcome.never_reached:
+        rows.append(("note", f"{fault} was never reached: nothing was injected there", "warn"))
+    return rows
+
+
+def _stock_words(changes: list[Change], product: str, available: int | None, glyphs: Glyphs) -> str:
+    if available is None:
+        return "unchanged"
+    gained = sum(change.amount for change in changes if change.account == "stock:available")
+    words = f"{product}: {available - gained} {glyphs.arrow} {available} available"
+    others = [change for change in changes if change.account != "stock:available"]
+    if not changes:
+        return f"{product}: {available} available, as before"
+    return words + "".join(f", {each.account.removeprefix('stock:')} {each.amount:+d}" for each in others)
+
+
+def _money_words(changes: list[Change]) -> str:
+    if not changes:
+        return "as before"
+    return ", ".join(
+        f"{change.account.removeprefix('money:')} {_signed(change.amount, change.unit)}" for change in changes
+    )
+
+
+def _signed(amount: int, unit: str) -> str:
+    if unit not in CURRENCIES:
+        return f"{amount:+d} {unit}"
+    return ("+" if amount > 0 else "") + format_minor(amount, unit)
+
+
+def _verdict(outcome: Outcome) -> str:
+    match outcome.outcome:
+        case "committed":
+            return f"{', '.join(outcome.orders) or outcome.transaction} stands (exit 0)"
+        case "compensated" if outcome.reverts:
+            return f"{outcome.reason}; everything was reverted (exit 3)"
+        case "stuck":
+            return f"{outcome.reason}; a revert failed for good, see the dead letter (exit 4)"
+        case "abandoned":
+            return f"{outcome.reason}; nothing was reverted, as policy {outcome.policy} has it (exit 4)"
+        case "rejected":
+            return f"{outcome.reason} (exit 3)"
+    return f"{outcome.reason}; there was nothing to revert (exit 3)"
+
+
+def _print(console: Console, line: Text, indent: int) -> None:
+    width = max(console.width, 60)
+    first, *rest = line.wrap(console, width)
+    wrapped = [first]
+    for part in Text("").join(rest).wrap(console, width - indent) if rest else []:
+        wrapped.append(Text.assemble(" " * indent, part))
+    for each in wrapped:
+        console.print(each, no_wrap=True, overflow="ignore", crop=False)

@@ -1,0 +1,19 @@
+"""Text from a file on its way to a terminal: nothing in it may move the cursor or change its direction."""
+
+__all__ = ["escaped_json", "printable"]
+
+_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_HOSTILE = {ord(each): f"\\u{ord(each):04x}" for each in _BIDI} | {
+    code: f"\\u{code:04x}" for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]
+}
+_IN_JSON = {code: escape for code, escape in _HOSTILE.items() if code not in (0x0A,)}
+
+
+def printable(text: str) -> str:
+    r"""The text with control characters and marks of direction shown as ``\u001b``; newlines stay."""
+    return text.translate(_IN_JSON) if not text.isprintable() else text
+
+
+def escaped_json(text: str) -> str:
+    """JSON with the same characters escaped as JSON escapes: still the same document."""
+    return text.translate(_IN_JSON) if not text.isascii() or "\x7f" in text else text

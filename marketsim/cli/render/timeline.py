@@ -1,0 +1,245 @@
+"""The timeline: operations step to the right, reverts walk back to the left, line by line as it happens."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from marketsim.cli.render.text import printable
+from marketsim.cli.render.theme import console, glyphs_for
+from marketsim.cli.render.words import duration, effect_words, elapsed_us, result_words
+from marketsim.saga.events import (
+    CompensationFailed,
+    CompensationPartial,
+    CompensationRetryScheduled,
+    CompensationSkipped,
+    CompensationStarted,
+    CompensationSucceeded,
+    EffectEvent,
+    Event,
+    FaultInjected,
+    OperationAborted,
+    OperationFailed,
+    OperationProgress,
+    OperationRetryScheduled,
+    OperationStarted,
+    OperationSucceeded,
+    OperationUnknown,
+    ProcessRecovered,
+    TransactionBegan,
+    TransactionCompensating,
+    TransactionRejected,
+)
+
+__all__ = ["Timeline"]
+
+_OUTCOMES = (OperationSucceeded, OperationFailed, OperationUnknown, OperationAborted)
+_NAME_WIDTH = 30
+_TIME_WIDTH = 10
+
+
+class _Attempt(msgspec.Struct):
+    """What is known of an attempt before its outcome comes."""
+
+    started: Event
+    fault: str = ""
+    effects: list[str] = []
+
+
+class Timeline:
+    """Draws the events of one transaction, each as soon as it is known. Other transactions are passed over.
+
+    ``title`` is put behind the transaction's name. The lines fit the console's width; what does not fit
+    goes on below, indented.
+    """
+
+    def __init__(self, stream: TextIO, *, title: str = "", on: Console | None = None) -> None:
+        self.console = on or console(stream)
+        self.glyphs = glyphs_for(stream)
+        self.title = title
+        self.transaction = ""
+        self._began: TransactionBegan | None = None
+        self._depth: dict[str, int] = {}
+        self._attempts: dict[tuple[str, str], _Attempt] = {}
+        self._under_way: list[str] = []
+
+    def show(self, event: Event) -> None:
+        """Draw an event, or keep it until the line it belongs to is complete."""
+        transaction = getattr(event, "transaction", "")
+        if isinstance(event, TransactionBegan) and not self.transaction:
+            self._head(event)
+        elif not transaction or transaction != self.transaction:
+            return
+        if isinstance(event, EffectEvent):
+            self._keep_effect(event)
+            return
+        if isinstance(event, _OUTCOMES):
+            self._under_way.remove(event.operation)
+        draw = _DRAW.get(type(event))
+        if draw is not None:
+            draw(self, event)
+
+    def show_all(self, events: Iterable[Event]) -> None:
+        """Draw these events."""
+        for event in events:
+            self.show(event)
+
+    # The lines.
+
+    def _head(self, event: TransactionBegan) -> None:
+        self.transaction, self._began = event.transaction, event
+        head = Text.assemble((printable(event.transaction), "name"), "  ", printable(self.title or event.saga))
+        self.console.print(head)
+        facts = f"policy {event.policy}, seed {event.seed}, {event.time}"
+        self.console.print(Text(f"  {printable(facts)}", "faint"))
+        for fault in event.faults:
+            self.console.print(Text(f"  to be injected: {printable(fault)}", "fault"))
+        self.console.print()
+
+    def _keep_effect(self, event: EffectEvent) -> None:
+        attempt = self._attempts.get((event.operation, event.compensation))
+        if attempt is not None:
+            attempt.effects = [*attempt.effects, effect_words(event, self.glyphs)]
+
+    def _operation_started(self, event: OperationStarted) -> None:
+        if event.operation not in self._depth:
+            beside = [self._depth[name] for name in self._under_way]
+            self._depth[event.operation] = beside[0] if beside else max(self._depth.values(), default=-1) + 1
+        self._under_way.append(event.operation)
+        self._attempts[event.operation, ""] = _Attempt(event)
+
+    def _compensation_started(self, event: CompensationStarted) -> None:
+        self._attempts[event.operation, event.compensation] = _Attempt(event)
+
+    def _fault(self, event: FaultInjected) -> None:
+        attempt = self._attempts.get((event.operation, event.compensation))
+        if attempt is not None:
+            attempt.fault = event.fault
+        if event.fault.startswith("crash"):
+            what = f"the process dies here: {event.fault}"
+            self._line(event, self.glyphs.crash, event.compensation or event.operation, what, "fault", injected=True)
+
+    def _succeeded(self, event: OperationSucceeded) -> None:
+        words = self._effects(event) or result_words(event.result)
+        self._line(event, self.glyphs.forward, event.operation, words, "forward")
+
+    def _failed(self, event: OperationFailed) -> None:
+        words = self._told(event, event.code, event.reason)
+        self._line(event, self.glyphs.failed, event.operation, words, "failed")
+
+    def _unknown(self, event: OperationUnknown) -> None:
+        landed = self._effects(event)
+        words = self._told(event, f"no answer ({event.code})", "")
+        if landed:
+            words += f"; what the engine cannot see: {landed}"
+        self._line(event, self.glyphs.unknown, event.operation, words, "unknown")
+
+    def _aborted(self, event: OperationAborted) -> None:
+        self._line(event, self.glyphs.failed, event.operation, f"aborts: {event.reason}", "failed")
+
+    def _progress(self, event: OperationProgress) -> None:
+        self._line(event, self.glyphs.bar, event.operation, result_words(event.payload), "faint")
+
+    def _waits(self, event: OperationRetryScheduled | CompensationRetryScheduled) -> None:
+        words = f"waits {duration(event.delay_us)}, then attempt {event.attempt}"
+        self._line(event, self.glyphs.wait, "", words, "waiting")
+
+    def _compensating(self, event: TransactionCompensating) -> None:
+        standing = sum(1 for name in self._depth if name != event.operation)
+        words = f"{event.operation} has failed for good ({event.reason})"
+        self._rule(f"{words}: back the way it came" if standing else words, "revert")
+
+    def _reverted(self, event: CompensationSucceeded) -> None:
+        words = self._effects(event) or "nothing had landed, nothing to undo"
+        self._line(event, self.glyphs.back, event.compensation, words, "revert")
+
+    def _partly(self, event: CompensationPartial) -> None:
+        words = f"only a part: {result_words(event.result)}; remains: {result_words(event.remains)}"
+        self._line(event, self.glyphs.failed, event.compensation, words, "failed")
+
+    def _revert_failed(self, event: CompensationFailed) -> None:
+        told = f"no answer ({event.code})" if event.outcome == "unknown" else event.code
+        words = self._told(event, told, event.reason)
+        self._line(event, self.glyphs.failed, event.compensation, words, "failed")
+
+    def _skipped(self, event: CompensationSkipped) -> None:
+        self._line(event, self.glyphs.dash, event.compensation, f"skipped: {event.reason}", "unknown")
+
+    def _recovered(self, event: ProcessRecovered) -> None:
+        asked = ", ".join(key.split(":", 1)[-1] for key in event.asked_again)
+        words = "another process takes over" + (f" and asks again: {asked}" if asked else "")
+        self._rule(f"{self.glyphs.again} {words}", "fault")
+
+    def _rejected(self, event: TransactionRejected) -> None:
+        self._line(event, self.glyphs.failed, event.rule, f"rejected: {event.reason}", "failed")
+
+    # How a line is drawn.
+
+    def _told(self, event: OperationFailed | OperationUnknown | CompensationFailed, code: str, reason: str) -> str:
+        attempt = self._attempts.get((event.operation, getattr(event, "compensation", "")))
+        injected = attempt is not None and attempt.fault and attempt.fault in code
+        number = f"attempt {event.attempt}: " if event.attempt > 1 or injected else ""
+        mark = f" {self.glyphs.fault} injected" if injected else ""
+        why = f" ({reason})" if reason and not injected and reason != code else ""
+        return f"{number}{code}{mark}{why}"
+
+    def _effects(self, event: Event) -> str:
+        place = (getattr(event, "operation", ""), getattr(event, "compensation", ""))
+        attempt = self._attempts.get(place)
+        return "; ".join(attempt.effects) if attempt is not None else ""
+
+    def _line(
+        self, event: Event, glyph: str, name: str, words: str, style: str, *, injected: bool = False
+    ) -> None:
+        operation = getattr(event, "operation", "")
+        depth = self._depth.get(operation, 0)
+        lanes = f"{self.glyphs.bar} " * depth
+        at = duration(elapsed_us(self._began, event))
+        lead = Text(f"{at:>{_TIME_WIDTH}}  ", "faint")
+        lead.append(lanes, "faint")
+        lead.append(f"{glyph} ", style)
+        lead.append(printable(name), style if style != "waiting" else "faint")
+        body_from = _TIME_WIDTH + 2 + _NAME_WIDTH
+        gap = max(1, body_from - lead.cell_len)
+        mark = f" {self.glyphs.fault} injected" if injected else ""
+        self._wrapped(lead, gap, f"{printable(words)}{mark}", "faint" if style == "waiting" else "", body_from, lanes)
+
+    def _wrapped(self, lead: Text, gap: int, words: str, style: str, body_from: int, lanes: str) -> None:
+        width = max(self.console.width, 60)
+        body = Text(words, style)
+        body.highlight_regex(rf"{self.glyphs.fault} injected".replace("!", r"\!"), "fault")
+        first, *rest = body.wrap(self.console, max(20, width - max(body_from, lead.cell_len + gap)))
+        self.console.print(Text.assemble(lead, " " * gap, first), no_wrap=True, overflow="ignore", crop=False)
+        for each in rest:
+            margin = Text(" " * (_TIME_WIDTH + 2) + lanes, "faint")
+            line = Text.assemble(margin, " " * max(1, body_from - margin.cell_len), each)
+            self.console.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+    def _rule(self, words: str, style: str) -> None:
+        margin = " " * (_TIME_WIDTH + 2)
+        for line in Text(printable(words), style).wrap(self.console, max(40, self.console.width - len(margin))):
+            self.console.print(Text.assemble(margin, line), no_wrap=True, overflow="ignore", crop=False)
+
+
+
+_DRAW: dict[type[Event], Callable[[Timeline, Any], None]] = {
+    OperationStarted: Timeline._operation_started,
+    OperationSucceeded: Timeline._succeeded,
+    OperationFailed: Timeline._failed,
+    OperationUnknown: Timeline._unknown,
+    OperationAborted: Timeline._aborted,
+    OperationProgress: Timeline._progress,
+    OperationRetryScheduled: Timeline._waits,
+    CompensationStarted: Timeline._compensation_started,
+    CompensationSucceeded: Timeline._reverted,
+    CompensationPartial: Timeline._partly,
+    CompensationFailed: Timeline._revert_failed,
+    CompensationSkipped: Timeline._skipped,
+    CompensationRetryScheduled: Timeline._waits,
+    FaultInjected: Timeline._fault,
+    ProcessRecovered: Timeline._recovered,
+    TransactionRejected: Timeline._rejected,
+    TransactionCompensating: Timeline._compensating,
+}

@@ -1,0 +1,125 @@
+"""What every command shares: where the market is, how to speak, and the options for both."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import msgspec
+import typer
+
+from marketsim.cli.render.text import escaped_json, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Session", "command", "group"]
+
+
+class Session:
+    """One run of a command: its streams, and whether it speaks JSON, little, or as usual."""
+
+    def __init__(
+        self,
+        market: Path | None = None,
+        *,
+        json: bool = False,
+        quiet: bool = False,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:
+        self.market = market or Path(os.environ.get("MARKETSIM_MARKET") or "market")
+        self.json = json
+        self.quiet = quiet
+        self.out = out or sys.stdout
+        self.err = err or sys.stderr
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing for people goes to standard output."""
+        return self.json or self.quiet
+
+    def console(self, *, stderr: bool = False) -> "Console":
+        """A console that takes text as it is: no markup, no emoji names, no guessing of colours."""
+        from marketsim.cli.render.theme import console
+
+        return console(self.err if stderr else self.out)
+
+    def emit(self, document: Any) -> None:
+        """Print one JSON document, and nothing else."""
+        text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+        print(escaped_json(text), file=self.out)
+
+    def say(self, text: str) -> None:
+        """Print a line for a person, unless JSON or silence is wanted."""
+        if not self.silent:
+            print(printable(text), file=self.out)
+
+    def note(self, text: str) -> None:
+        """Tell a person something beside the result, on standard error."""
+        if not self.quiet:
+            print(f"note: {printable(text)}", file=self.err)
+
+
+_MARKET = Annotated[
+    Path | None,
+    typer.Option(
+        "--market",
+        metavar="DIR",
+        help="The market's folder; else MARKETSIM_MARKET, else ./market.",
+        show_default=False,
+    ),
+]
+_JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")]
+_QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+_DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+_COMMON: tuple[tuple[str, Any, Any], ...] = (
+    ("market", _MARKET, None),
+    ("json", _JSON, False),
+    ("quiet", _QUIET, False),
+    ("debug", _DEBUG, False),
+)
+
+
+def group(name: str, sentence: str) -> typer.Typer:
+    """A group of commands, such as `audit`."""
+    return typer.Typer(
+        name=name,
+        help=sentence,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Declare a command: a function of a Session and its own options that returns an exit code.
+
+    The options that every command has are added here, and the help ends with the example.
+    """
+
+    def declare(function: Callable[..., int]) -> Callable[..., int]:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        common = [
+            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for option, kind, default in _COMMON
+        ]
+
+        def call(**options: Any) -> None:
+            options.pop("debug")
+            session = Session(options.pop("market"), json=options.pop("json"), quiet=options.pop("quiet"))
+            raise typer.Exit(function(session, **options))
+
+        keywords = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
+        call.__signature__ = inspect.Signature([*keywords, *common])  # type: ignore[attr-defined]
+        call.__annotations__ = {each.name: each.annotation for each in [*keywords, *common]}
+        call.__doc__ = function.__doc__
+        call.__name__ = function.__name__
+        app.command(name, epilog=f"Example: {example}", no_args_is_help=False)(call)
+        return function
+
+    return declare

@@ -1,0 +1,3 @@
+"""Scenario files: purchases, the faults that strike them, and what must be true afterwards."""
+
+__all__: list[str] = []
