@@ -15,6 +15,7 @@ from marketsim.audit.story import (
     amount_text,
     found,
     holdings,
+    moved,
     standing_text,
 )
 from marketsim.saga.events import (
@@ -84,11 +85,20 @@ def _leftovers(story: Story, rule: str, prefix: str) -> Iterator[Finding]:
 
 
 def _sources(story: Story) -> dict[tuple[Key, bool], LedgerPosted]:
-    """The last posting into (True) and out of (False) each account, to blame for what is left there."""
+    """For each account that gained (True) or lost: the last posting of the operation that is to blame.
+
+    Only an operation of which something is left there can be: a revert that went through its account
+    and back is not. Among several, one that waits for no person comes first.
+    """
     sources: dict[tuple[Key, bool], LedgerPosted] = {}
-    for event in story.postings:
-        for line in event.postings:
-            sources[(line.account, line.currency, line.product), line.amount > 0] = event
+    for deed in sorted(story.deeds.values(), key=lambda deed: deed.operation not in story.letters):
+        left = moved([*deed.effects, *deed.returns])
+        for event in (*deed.effects, *deed.returns):
+            if isinstance(event, LedgerPosted):
+                for line in event.postings:
+                    key = (line.account, line.currency, line.product)
+                    if left.get(key, 0) * line.amount > 0:
+                        sources[key, line.amount > 0] = event
     return sources
 
 

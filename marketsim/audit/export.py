@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from marketsim.audit.segments import LINE_BYTES_MAX
+from marketsim.audit.segments import LINE_BYTES_MAX, reason
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import EVENT_TYPES, Event, JSONObject, decode, encode
 
@@ -34,6 +34,7 @@ EXPORT_BYTES_MAX = 256 << 20
 """The largest file that is read back."""
 
 _CHUNK_EVENTS = 1000
+_TODO = "give a file as it was exported"
 _OFFSET = re.compile(r"\(byte (\d+)\)")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _DATE_FIRST = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].{1,30})?")
@@ -159,7 +160,7 @@ def _document(data: bytes, path: Path) -> Exported:
     except (ValueError, RecursionError) as error:
         found = _OFFSET.search(str(error))
         line = _line_at(data, int(found[1])) if found else 1
-        raise _not_ours(f"this is no JSON object: {error}", f"{path}:{line}") from error
+        raise _not_ours(f"this is no JSON object: {reason(error)}", f"{path}:{line}") from error
     _check_version(members, str(path))
     header = {
         name: _member(members, name, Any, str(path))
@@ -193,7 +194,7 @@ def _member(members: dict[str, msgspec.Raw], name: str, kind: Any, where: str) -
     try:
         return msgspec.json.decode(members[name], type=kind)
     except (ValueError, RecursionError) as error:
-        raise _not_ours(f"{quoted(name)} is wrong: {error}", where) from error
+        raise _not_ours(f"{quoted(name)} is wrong: {reason(error)}", where) from error
 
 
 def _line_at(data: bytes, offset: int) -> int:
@@ -201,11 +202,13 @@ def _line_at(data: bytes, offset: int) -> int:
 
 
 def _no_event(error: Exception, where: str) -> InputError:
-    return InputError(f"this is no event: {error}", where=where, todo="give a file as it was exported")
+    return InputError(
+        f"this is no event: {reason(error)}", where=where, todo="give a file as it was exported"
+    )
 
 
 def _not_ours(what: str, where: str) -> InputError:
-    return InputError(f"not an export of events: {what}", where=where, todo="give a file as it was exported")
+    return InputError(f"not an export of events: {what}", where=where, todo=_TODO)
 
 
 def _is_of(name: str, kind: str) -> bool:
@@ -232,6 +235,6 @@ def _instant(text: str) -> str:
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         todo = "give a time, such as 2025-01-31T12:00:00Z, or the number of an event"
-        raise InputError(f"{quoted(text)} is no time: {error}", todo=todo) from error
+        raise InputError(f"{quoted(text)} is no time: {reason(error)}", todo=todo) from error
     spelt = time.replace(tzinfo=None).isoformat()
     return spelt.rstrip("0") if "." in spelt else spelt

@@ -160,17 +160,21 @@ class LogWriter:
         Sets ``event.seq`` and ``event.prev``; ``event.time`` is the caller's. Raises MarketError
         if the event is longer than LINE_BYTES_MAX (it is not recorded), or if writing fails.
         """
-        lines = self._lines
+        lines, hashes = self._lines, self._hashes
         count = len(lines)
         event.seq = self._size + count + 1
-        event.prev = self._hashes[count]
+        event.prev = hashes[count]
         line = self._encode(event)
         if len(line) > LINE_BYTES_MAX:
             raise _too_long(event, len(line))
-        count += 1
         digest = _leaf()
         digest.update(line)
-        self._hashes[count] = digest.hexdigest()
+        count += 1
+        try:
+            hashes[count] = digest.hexdigest()
+        except IndexError:
+            # The group was full, and an interrupt came before it was written.
+            hashes.append(digest.hexdigest())
         lines.append(line)
         if count >= self._group:
             self.flush()

@@ -10,7 +10,7 @@ from typing import NoReturn
 import msgspec
 
 from marketsim.audit.merkle import Frontier
-from marketsim.saga.errors import LogDamaged, MarketError
+from marketsim.saga.errors import LogDamaged, MarketError, quoted
 from marketsim.saga.events import GENESIS, Event, decode
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "numbered",
     "place",
     "read_events",
+    "reason",
     "segment_files",
     "segment_name",
     "segments",
@@ -103,7 +104,7 @@ class LogReader:
             try:
                 event = decode(line)
             except (ValueError, RecursionError) as error:
-                self._refuse(path, index, f"this is no event: {error}")
+                self._refuse(path, index, f"this is no event: {reason(error)}")
             due = before.size + index + 1
             if event.seq != due:
                 self._refuse(path, index, f"event {event.seq} stands where event {due} belongs")
@@ -139,6 +140,11 @@ def numbered(path: Path) -> int:
 def place(path: Path, line: int = 0) -> str:
     """Say where something stands, as in ``audit/000001.jsonl:7``."""
     return f"{path.parent.name}/{path.name}" + (f":{line}" if line else "")
+
+
+def reason(error: Exception) -> str:
+    """Tell what a decoder has against its input, which it may repeat: printable, and not too long."""
+    return quoted(error)[1:-1]
 
 
 def segment_files(folder: Path) -> list[Path]:

@@ -187,6 +187,13 @@ def _not_tried(story: Story, event: e.CompensationEvent) -> None:
     story.deed(event.operation).verdicts.append(event)
 
 
+def _recovered(story: Story, event: e.ProcessRecovered) -> None:
+    # Whatever was asked and not answered when the process died may have landed.
+    for operation, compensation, _ in story.intents - story.answers:
+        if not compensation:
+            story.deed(operation).may_have_landed = True
+
+
 def _effect(story: Story, event: e.EffectEvent) -> None:
     deed = story.deed(event.operation)
     if (event.operation, event.compensation, event.attempt) not in story.intents:
@@ -255,7 +262,7 @@ RECORD: dict[type[e.Event], Callable[[Story, Any], None]] = {
     e.OrderCancelled: _cancelled,
     e.NotificationSent: _effect,
     e.FaultInjected: _noted,
-    e.ProcessRecovered: _noted,
+    e.ProcessRecovered: _recovered,
     e.DeadLetterResolved: _letter_closed,
     e.DeadLetterIgnored: _letter_closed,
 }

@@ -10,7 +10,15 @@ import msgspec
 from marketsim.audit.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from marketsim.audit.findings import ERROR, WARNING, Finding
 from marketsim.audit.merkle import HASH_BYTES, Frontier
-from marketsim.audit.segments import LINE_BYTES_MAX, blocks, numbered, place, segment_files, segment_name
+from marketsim.audit.segments import (
+    LINE_BYTES_MAX,
+    blocks,
+    numbered,
+    place,
+    reason,
+    segment_files,
+    segment_name,
+)
 from marketsim.saga.errors import LogDamaged, MarketError, quoted
 from marketsim.saga.events import GENESIS, Event, decode, encode
 
@@ -203,7 +211,7 @@ class _Walk:
             return decode(line)
         except (ValueError, RecursionError) as error:
             shown = quoted(line.decode(errors="replace"))
-            self.add("integrity-line", f"this is no event: {error}", actual=shown, remedy=_RESTORE)
+            self.add("integrity-line", f"this is no event: {reason(error)}", actual=shown, remedy=_RESTORE)
             return None
 
     def read_event(self, event: Event, line: bytes) -> None:

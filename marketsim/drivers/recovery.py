@@ -184,7 +184,10 @@ def _came_of(want: Invoke | Wait, event: Event) -> Came | None:
     """What came of ``want``, if ``event`` tells of it."""
     if getattr(event, "operation", "") != want.operation.name:
         return None
-    if getattr(event, "attempt", 0) != want.attempt or bool(getattr(event, "compensation", "")) != want.revert:
+    if (
+        getattr(event, "attempt", 0) != want.attempt
+        or bool(getattr(event, "compensation", "")) != want.revert
+    ):
         return None
     if isinstance(want, Wait):
         return Came(want, "waited") if isinstance(event, _STARTS) else None

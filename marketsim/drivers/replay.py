@@ -5,8 +5,7 @@ transactions did meanwhile, are taken from the record. So an answer that was alt
 does not come again, and is found.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -14,12 +13,14 @@ from marketsim.drivers.clock import Clock, parse_time
 from marketsim.drivers.recovery import resume, same
 from marketsim.drivers.virtual import Driver, World
 from marketsim.saga.definition import Operation, Policy, Saga
-from marketsim.saga.errors import Diverged, ProcessCrashed
+from marketsim.saga.errors import Diverged, InputError, ProcessCrashed, quoted
 from marketsim.saga.events import (
+    CompensationStarted,
     DeadLetterIgnored,
     DeadLetterResolved,
     Event,
     FaultInjected,
+    OperationStarted,
     ProcessRecovered,
     TransactionBegan,
 )
@@ -70,14 +71,16 @@ def replay(
     """Run ``transaction`` again on ``world``, which must be as it was when it began.
 
     ``recorded`` are the events from its beginning on: its own, and those of others in between.
+    Raises InputError if its beginning is not among them.
     """
     own = [event for event in recorded if getattr(event, "transaction", "") == transaction]
-    began = own[0]
-    assert isinstance(began, TransactionBegan)
+    began = own[0] if own else None
+    if not isinstance(began, TransactionBegan):
+        raise InputError(f"the record has no beginning of {quoted(transaction)}")
     log = _ComparingLog(recorded, transaction, world)
     clock = Clock(parse_time(began.time))
     driver = Driver(log, world, clock, watch=watch)
-    plan = _RecordedPlan(own)
+    plan = _RecordedPlan(own, log.compared)
     difference, complete = None, True
     try:
         driver.begin(saga, policy, Tape(began.seed), _fresh(began), plan)
@@ -112,21 +115,27 @@ def _fresh(began: TransactionBegan) -> TransactionBegan:
 
 
 class _RecordedPlan(FaultPlan):
-    """The faults that struck, each at the attempt that it struck, once for each time it did."""
+    """The faults that struck, each at the very call that it struck: behind its intent, or instead."""
 
-    def __init__(self, own: Iterable[Event]) -> None:
+    def __init__(self, own: Sequence[Event], compared: Sequence[Event]) -> None:
         super().__init__()
-        self._struck: dict[tuple[str, str, int], deque[Fault]] = defaultdict(deque)
-        for event in own:
-            if isinstance(event, FaultInjected) and event.fault in FAULTS:
-                self._struck[event.operation, event.compensation, event.attempt].append(FAULTS[event.fault])
+        self._own = own
+        self._compared = compared
 
     def __bool__(self) -> bool:
-        return bool(self._struck)
+        return True
 
-    def strike(self, transaction: str, operation: Operation, revert: bool, attempt: int, tape: Tape) -> Fault | None:
-        due = self._struck.get((operation.name, operation.revert_name if revert else "", attempt))
-        return due.popleft() if due else None
+    def strike(
+        self, transaction: str, operation: Operation, revert: bool, attempt: int, tape: Tape
+    ) -> Fault | None:
+        due = iter(self._own[len(self._compared) : len(self._compared) + 2])
+        event = next(due, None)
+        if isinstance(event, OperationStarted | CompensationStarted):
+            event = next(due, None)
+        here = (operation.name, operation.revert_name if revert else "", attempt)
+        if isinstance(event, FaultInjected) and (event.operation, event.compensation, event.attempt) == here:
+            return FAULTS.get(event.fault)
+        return None
 
 
 class _ComparingLog:

@@ -7,10 +7,10 @@ from typing import Any, NoReturn, Protocol
 import msgspec
 
 from marketsim.drivers.clock import Clock
-from marketsim.saga.definition import Call, Policy, Saga
+from marketsim.saga.definition import Call, Handler, Policy, Saga, plain
 from marketsim.saga.engine import Ask, Came, Engine, Invoke, Run, Wait, Want, action_key
 from marketsim.saga.errors import Aborted, Failed, MarketsimError, Partial, ProcessCrashed, Unknown
-from marketsim.saga.events import Event, FaultInjected, JSONObject, TransactionBegan
+from marketsim.saga.events import Event, FaultInjected, TransactionBegan
 from marketsim.saga.faults import Fault, FaultPlan
 from marketsim.saga.tape import Tape
 
@@ -172,7 +172,9 @@ class Driver:
         took_us = (
             operation.time_limit_us
             if slow
-            else tape.between(f"{running.engine.transaction}/{place}@{want.attempt}/latency", *operation.latency_us)
+            else tape.between(
+                f"{running.engine.transaction}/{place}@{want.attempt}/latency", *operation.latency_us
+            )
         )
         self.expect(running, came, took_us)
 
@@ -219,16 +221,11 @@ class Driver:
         handler = operation.revert if want.revert else operation.action
         assert handler is not None
         try:
-            result = handler(call)
-            return Came(want, "succeeded", _plain(result))
+            return _answer(want, handler, call)
         except Failed as failed:
             return Came(want, "failed", code=failed.code, reason=failed.reason, retry=failed.retry)
         except Unknown as unknown:
             return Came(want, "unknown", code=unknown.code, reason=unknown.reason)
-        except Aborted as aborted:
-            return Came(want, "aborted", _plain(aborted.payload), code="aborted", reason=aborted.reason)
-        except Partial as partial:
-            return Came(want, "partial", _plain(partial.result), remains=_plain(partial.remains))
         except MarketsimError:
             raise  # The stream itself refused: this is no answer of the service.
         except Exception as error:
@@ -245,24 +242,15 @@ class Driver:
             self.die()
 
 
-def _plain(result: Any) -> JSONObject:
-    """The result of a handler, if it is an object without floats; TypeError otherwise."""
-    if not isinstance(result, dict):
-        raise TypeError(f"a handler returns a dict, not {type(result).__name__}")
-    for value in result.values():
-        if type(value) not in (int, str):
-            _check_plain(value)
-    return result
-
-
-def _check_plain(value: Any) -> None:
-    if isinstance(value, float):
-        raise TypeError("a result holds no floats: write minor units, or text")
-    if isinstance(value, dict):
-        for each in value.values():
-            _check_plain(each)
-    elif isinstance(value, list):
-        for each in value:
-            _check_plain(each)
-    elif value is not None and not isinstance(value, str | int | bool):
-        raise TypeError(f"a result holds JSON only, not {type(value).__name__}")
+def _answer(want: Invoke, handler: Handler, call: Call) -> Came:
+    """Let the handler act. An action may abort, and a compensation may be partial, but not the other way."""
+    try:
+        return Came(want, "succeeded", plain(handler(call)))
+    except Aborted as aborted:
+        if want.revert:
+            raise
+        return Came(want, "aborted", plain(aborted.payload), code="aborted", reason=aborted.reason)
+    except Partial as partial:
+        if not want.revert:
+            raise
+        return Came(want, "partial", plain(partial.result), remains=plain(partial.remains))

@@ -25,7 +25,7 @@ def parse_yaml(text: str, name: str, *, depth_max: int) -> object:
     Raises InputError with "name:line" or "name:line:column" for what is malformed, and for anchors,
     aliases, tags, merge keys, a key that stands twice, a second document, and unbounded depth.
     """
-    import yaml  # type: ignore[import-untyped]  # 14 ms of start-up that JSON does not need
+    import yaml  # type: ignore[import-untyped,unused-ignore]  # 14 ms of start-up that JSON does not need
 
     if found := _UNPRINTABLE.search(text):
         what = f"the character U+{ord(found.group()):04X} may not stand in YAML"

@@ -21,6 +21,7 @@ __all__ = [
     "Product",
     "Record",
     "catalog_difference",
+    "check_catalog",
     "catalog_digest",
     "customer",
     "export_catalog",
@@ -150,6 +151,11 @@ def _checked(document: Document, entries: dict[str, _Entries], extra: Record, cu
         orders=[record for _, record in entries["orders"]],
         extra=extra,
     )
+
+
+def check_catalog(catalog: Catalog, currency: str) -> None:
+    """Raise CatalogError unless the catalog, written down, could be read back under this currency."""
+    parse_catalog(Document(export_catalog(catalog), "the catalog"), currency)
 
 
 def _check_each(document: Document, entries: _Entries, check: Callable[[Record], None]) -> None:

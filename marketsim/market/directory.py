@@ -2,14 +2,21 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from marketsim.audit.log import START, Durability, LogReader, LogWriter, Position, cut_torn_line
-from marketsim.market.bookkeeping import Edit, batches, edit_of, orders_of, rebuilt_catalog, snapshot_of, world_of
-from marketsim.market.catalog import Catalog, catalog_digest, load_catalog, product, save_catalog
+from marketsim.market.bookkeeping import batches, edit_of, orders_of, rebuilt_catalog, snapshot_of, world_of
+from marketsim.market.catalog import (
+    Catalog,
+    catalog_digest,
+    check_catalog,
+    load_catalog,
+    product,
+    save_catalog,
+)
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
 from marketsim.market.world import World, product_record
 from marketsim.saga.errors import MarketBusy, MarketError
@@ -33,6 +40,31 @@ class Market:
         self.catalog = catalog
         self.log = log
         self.notices: list[str] = []
+
+    def edit(self, change: Callable[[list[dict[str, Any]]], None], time: str) -> str:
+        """Change the list of products, and book what that means; what was changed, in words.
+
+        Raises CatalogError, with nothing changed, if the catalog could not be read back like that.
+        """
+        edited = Catalog(
+            [dict(record) for record in self.catalog.products],
+            self.catalog.users,
+            self.catalog.orders,
+            self.catalog.extra,
+        )
+        change(edited.products)
+        check_catalog(edited, self.world.currency)
+        self.catalog = edited
+        return self.book(time)
+
+    def book(self, time: str) -> str:
+        """Record how the catalog differs from the world, so that the books still balance."""
+        edit = edit_of(self.catalog, self.world, self.path / "catalog.json")
+        for event in edit.events:
+            event.time = max(time, self.log.position.time)
+            self.log.append(event)
+            self.world.apply(event)
+        return edit.summary
 
     def close(self) -> None:
         """Write what is buffered, the tree's head, and the snapshot."""
@@ -154,17 +186,9 @@ def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Marke
     if lost:
         market.notices.append("catalog.json was missing and was rebuilt from the stream")
     if edited:
-        _book(market, edit_of(catalog, world, path / "catalog.json"), max(time, reader.position.time))
+        words = market.book(time)
+        market.notices.append(f"an edit of catalog.json was recorded: {words}")
     return market
-
-
-def _book(market: Market, edit: Edit, time: str) -> None:
-    """Record what a person edited, so that the books still balance."""
-    for event in edit.events:
-        event.time = time
-        market.log.append(event)
-        market.world.apply(event)
-    market.notices.append(f"an edit of catalog.json was recorded: {edit.summary}")
 
 
 def _snapshot(path: Path) -> tuple[Catalog, dict[str, Any]]:

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -212,7 +212,8 @@ def _mismatch(document: Document, model: type, message: str) -> InputError:
     at = _AT.search(message)
     path = _steps(at.group(1)) if at else []
     what = message[: at.start()] if at else message
-    path = _named(document.value, path, what)
+    if got := re.search(r"got `(\w+)`\Z", what):
+        path = _named(document.value, path, lambda each: _kind(each) == got.group(1))
     if key := _KEY.match(what):
         verb, name = key.groups()
         if verb == "missing required":
@@ -220,8 +221,9 @@ def _mismatch(document: Document, model: type, message: str) -> InputError:
         known = _keys_at(model, path)
         return _told(document, path, [*path, name], f"unknown key {quoted(name)}", nearest(name, known))
     if what.startswith("Invalid"):
-        word = str(_value_at(document.value, path))
         known = _words_at(model, path)
+        path = _named(document.value, path, lambda each: str(each) not in known)
+        word = str(_value_at(document.value, path))
         return _told(document, path, path, f"{quoted(word)} is not allowed here", nearest(word, known))
     return _told(document, path, path, _phrase(what), "")
 
@@ -237,13 +239,11 @@ def _steps(path: str) -> list[str | int]:
     return [int(index) if index else key or other for key, index, other in _STEP.findall(path)]
 
 
-def _named(value: Any, path: list[str | int], what: str) -> list[str | int]:
-    """Replace the last ``...``, by which msgspec means some key, by the first key whose value is refused."""
-    if not path or path[-1] != "..." or not (got := re.search(r"got `(\w+)`\Z", what)):
-        return path
-    inner = _value_at(value, path[:-1])
+def _named(value: Any, path: list[str | int], refused: Callable[[object], bool]) -> list[str | int]:
+    """Replace a last ``...``, by which msgspec means some key, by the first key whose value is refused."""
+    inner = _value_at(value, path[:-1]) if path[-1:] == ["..."] else None
     items = inner.items() if isinstance(inner, dict) else ()
-    return [*path[:-1], next((key for key, each in items if _kind(each) == got.group(1)), "...")]
+    return next(([*path[:-1], key] for key, each in items if refused(each)), path)
 
 
 def _value_at(value: Any, path: Sequence[str | int]) -> object:

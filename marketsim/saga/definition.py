@@ -26,6 +26,7 @@ __all__ = [
     "Policy",
     "Retry",
     "Saga",
+    "plain",
 ]
 
 SECOND_US = 1_000_000
@@ -50,7 +51,7 @@ class Retry(msgspec.Struct, frozen=True):
 
     def pause_us(self, attempt: int, tape: Tape, point: str) -> int:
         """The pause after ``attempt`` (from 1) failed, in microseconds."""
-        pause = min(self.delay_us * self.factor ** min(attempt - 1, 40), self.delay_max_us)
+        pause = min(self.delay_us * int(self.factor ** min(attempt - 1, 40)), self.delay_max_us)
         spread = pause * self.jitter_percent // 100
         return pause + tape.between(point, -spread, spread)
 
@@ -139,10 +140,13 @@ class Call:
         )
 
     def progress(self, **payload: Any) -> None:
-        """Report how far the operation has come."""
+        """Report how far the operation has come. Raises TypeError for a float."""
         self._record(
             OperationProgress(
-                transaction=self.transaction, operation=self.operation, attempt=self.attempt, payload=payload
+                transaction=self.transaction,
+                operation=self.operation,
+                attempt=self.attempt,
+                payload=plain(payload),
             )
         )
 
@@ -176,7 +180,7 @@ class Operation:
         latency_us: tuple[int, int],
         time_limit_us: int,
     ) -> None:
-        self.name: str = action.__name__  # type: ignore[attr-defined]
+        self.name: str = action.__name__
         self.sentence = (action.__doc__ or "").strip().split("\n")[0]
         self.action = action
         self.kind = kind
@@ -198,7 +202,7 @@ class Operation:
         if self.kind == "read_only":
             raise DefinitionError(f"{self.name} is read_only and needs no compensation")
         self.revert = handler
-        self.revert_name = handler.__name__  # type: ignore[attr-defined]
+        self.revert_name = handler.__name__
         return handler
 
     def __repr__(self) -> str:
@@ -254,7 +258,7 @@ class Saga:
 
     def guardrail(self, rule: Guardrail) -> Guardrail:
         """Declare a rule that a request must keep before anything starts (a decorator)."""
-        name: str = rule.__name__  # type: ignore[attr-defined]
+        name: str = rule.__name__
         if name in self.guardrails:
             raise DefinitionError(f"two guardrails are called {name}", where=self.name)
         self.guardrails[name] = rule
@@ -279,7 +283,31 @@ class Saga:
         strangers = [name for name in made.after if name not in self.operations]
         if strangers:
             raise DefinitionError(
-                f"{made.name} is to run after {strangers[0]}, which is not declared before it", where=self.name
+                f"{made.name} is to run after {strangers[0]}, which is not declared before it",
+                where=self.name,
             )
         if made.kind == "pivot" and any(each.kind == "pivot" for each in self.operations.values()):
             raise DefinitionError("a saga has at most one pivot", where=self.name)
+
+
+def plain(value: Any) -> JSONObject:
+    """The value, if it is what a stream can hold: an object without floats. Raises TypeError otherwise."""
+    if not isinstance(value, dict):
+        raise TypeError(f"a handler returns a dict, not {type(value).__name__}")
+    for each in value.values():
+        if type(each) not in (int, str):
+            _check_plain(each)
+    return value
+
+
+def _check_plain(value: Any) -> None:
+    if isinstance(value, float):
+        raise TypeError("a result holds no floats: write minor units, or text")
+    if isinstance(value, dict):
+        for each in value.values():
+            _check_plain(each)
+    elif isinstance(value, list):
+        for each in value:
+            _check_plain(each)
+    elif value is not None and not isinstance(value, str | int | bool):
+        raise TypeError(f"a result holds JSON only, not {type(value).__name__}")

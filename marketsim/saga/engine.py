@@ -118,7 +118,6 @@ class Engine:
         self._touched: dict[str, _Touched] = {}
         self._left: list[str] = []
         self._failed: tuple[str, str] | None = None
-        self._pivoted = False
         self._under_way = 0
 
     def run(self) -> Run:
@@ -183,7 +182,6 @@ class Engine:
         if came.outcome == "succeeded":
             touched.landed, touched.result = "yes", came.result
             self.results[operation.name] = came.result
-            self._pivoted = self._pivoted or operation.kind == "pivot"
             return operation
         if came.outcome == "unknown":
             touched.landed = "maybe"
@@ -209,7 +207,7 @@ class Engine:
 
     def _back(self, failed: str, reason: str) -> Run:
         standing = [each for each in reversed(self._touched.values()) if self._stands(each)]
-        if standing and self._pivoted:
+        if self._past_pivot():
             yield TransactionStuck(transaction=self.transaction, dead_letters=[failed])
             return
         if standing and not self.policy.compensate:
@@ -227,6 +225,14 @@ class Engine:
             yield TransactionStuck(transaction=self.transaction, dead_letters=stuck)
         else:
             yield TransactionCompensated(transaction=self.transaction)
+
+    def _past_pivot(self) -> bool:
+        """Whether the pivot was done, or may have been and has no revert: there is no way back then."""
+        pivots = [each for each in self._touched.values() if each.operation.kind == "pivot"]
+        return any(
+            each.landed == "yes" or (each.landed == "maybe" and each.operation.revert is None)
+            for each in pivots
+        )
 
     def _stands(self, touched: _Touched) -> bool:
         if touched.operation.revert is None:
@@ -286,7 +292,9 @@ def _worth_another(retry: Retry, came: Came) -> bool:
 def _outcome_event(transaction: str, came: Came) -> Event:
     name, attempt = came.want.operation.name, came.want.attempt
     if came.outcome == "succeeded":
-        return OperationSucceeded(transaction=transaction, operation=name, attempt=attempt, result=came.result)
+        return OperationSucceeded(
+            transaction=transaction, operation=name, attempt=attempt, result=came.result
+        )
     if came.outcome == "unknown":
         return OperationUnknown(
             transaction=transaction, operation=name, attempt=attempt, code=came.code, reason=came.reason

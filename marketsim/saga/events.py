@@ -80,9 +80,7 @@ class Posting(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, fr
         return self.amount_minor if self.currency else self.quantity
 
 
-class Event(
-    msgspec.Struct, tag_field="type", omit_defaults=True, forbid_unknown_fields=True, kw_only=True
-):
+class Event(msgspec.Struct, tag_field="type", omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """What every event has: its number from 1, its time (RFC 3339, UTC), and the hash before it.
 
     The three are set by whoever records the event; whoever makes it leaves them alone.

@@ -11,6 +11,8 @@ from marketsim.saga.tape import MILLION, Tape
 
 __all__ = ["FAULTS", "Fault", "FaultPlan", "FaultRule", "Phase", "parse_fault"]
 
+_ATTEMPTS = "write @1, @1-3, @2- or @*"
+
 Phase: TypeAlias = Literal["before", "after"]
 Outcome: TypeAlias = Literal["succeeded", "failed", "unknown", "crash"]
 
@@ -104,7 +106,7 @@ _TABLE: list[Fault] = [
     *_group(
         "ambiguous",
         {
-            "connection_reset": "The connection broke after the write: the effect landed, the answer was lost.",
+            "connection_reset": "The connection broke after the write: it landed, and the answer was lost.",
             "server_error_after": "The service answered 5xx after the effect had landed.",
         },
         outcome="unknown",
@@ -189,7 +191,8 @@ class FaultRule(msgspec.Struct, frozen=True):
             attempts = f"@{self.attempt_first}-{self.attempt_last or ''}"
         whole, rest = divmod(self.probability_ppm, MILLION // 100)
         percent = f"%{whole}" + (f".{rest:04d}".rstrip("0") if rest else "")
-        return f"{self.target}:{self.fault.name}{attempts}{'' if self.probability_ppm == MILLION else percent}"
+        chance = "" if self.probability_ppm == MILLION else percent
+        return f"{self.target}:{self.fault.name}{attempts}{chance}"
 
     def covers(self, operation: Operation, revert: bool, attempt: int) -> bool:
         """Whether this rule is about this attempt."""
@@ -210,7 +213,9 @@ class FaultPlan:
     def __bool__(self) -> bool:
         return bool(self.rules)
 
-    def strike(self, transaction: str, operation: Operation, revert: bool, attempt: int, tape: Tape) -> Fault | None:
+    def strike(
+        self, transaction: str, operation: Operation, revert: bool, attempt: int, tape: Tape
+    ) -> Fault | None:
         """The fault that strikes this attempt, if any: the first rule that covers it and happens."""
         for rule in self.rules:
             if not rule.covers(operation, revert, attempt):
@@ -256,10 +261,10 @@ def _attempts(text: str, whole: str, where: str) -> tuple[int, int]:
     if text == "*":
         return 1, 0
     if not first or any(not (part.isascii() and part.isdigit() and len(part) < 7) for part in numbers):
-        raise InputError(f"attempts of {quoted(whole)}", where=where, todo="write @1, @1-3, @2- or @*")
+        raise InputError(f"attempts of {quoted(whole)}", where=where, todo=_ATTEMPTS)
     low, high = int(first), int(last or 0) if dash else int(first)
     if low < 1 or (high and high < low):
-        raise InputError(f"attempts of {quoted(whole)} count from 1 up", where=where, todo="write @1, @1-3, @2- or @*")
+        raise InputError(f"attempts of {quoted(whole)} count from 1 up", where=where, todo=_ATTEMPTS)
     return low, high
 
 
@@ -268,7 +273,9 @@ def _probability(text: str, whole: str, where: str) -> int:
     digits = units + decimals
     if not (digits.isascii() and digits.isdigit()) or len(units) > 3 or len(decimals) > 4 or not units:
         raise InputError(
-            f"probability of {quoted(whole)}", where=where, todo="write a percentage from 0 to 100, as in %20 or %0.5"
+            f"probability of {quoted(whole)}",
+            where=where,
+            todo="write a percentage from 0 to 100, as in %20 or %0.5",
         )
     ppm = int(units) * 10_000 + int(decimals.ljust(4, "0"))
     if ppm > MILLION:
@@ -287,7 +294,8 @@ def _check_fits(target: str, fault: Fault, saga: Saga, where: str) -> None:
         raise InputError(f"{fault.name} strikes reverts; {target} is none", where=where, todo=todo)
     if fault.services and service not in fault.services and service in _KNOWN_SERVICES:
         raise InputError(
-            f"{fault.name} happens at {' and '.join(fault.services)}; {target} belongs to {service}", where=where
+            f"{fault.name} happens at {' and '.join(fault.services)}; {target} belongs to {service}",
+            where=where,
         )
 
 

@@ -10,8 +10,8 @@ POLICIES: dict[str, Policy] = {
     for policy in (
         Policy(
             "default",
-            "Reverts newest first, retries a revert five times, reverts what stayed unknown as if it had landed, "
-            "and goes on with the others when one is stuck.",
+            "Reverts newest first, retries a revert five times, reverts what stayed unknown "
+            "as if it had landed, and goes on with the others when one is stuck.",
         ),
         Policy(
             "none",

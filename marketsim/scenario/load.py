@@ -1,11 +1,11 @@
 """Load a scenario file: bind it, read its catalog, and see that every name in it exists."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from marketsim.audit.checks import CHECKS
 from marketsim.market.catalog import Catalog, parse_catalog
@@ -20,6 +20,7 @@ from marketsim.scenario.model import (
     FORMS,
     CheckExpectation,
     Expectation,
+    Find,
     MarketExpectation,
     Purchase,
     PurchaseExpectation,
@@ -28,7 +29,7 @@ from marketsim.scenario.model import (
     ScenarioFile,
 )
 
-__all__ = ["AT_MAX_US", "load_scenario", "money_accounts", "revert_names"]
+__all__ = ["AT_MAX_US", "load_scenario"]
 
 AT_MAX_US = 365 * 24 * 3_600_000_000
 """The latest start of a purchase: a year, in microseconds."""
@@ -36,7 +37,7 @@ AT_MAX_US = 365 * 24 * 3_600_000_000
 _Path: TypeAlias = Sequence[str | int]
 _T = TypeVar("_T")
 
-_KEYS = {key: form for form in FORMS for key in form.__struct_fields__}
+_FORM_OF = {key: form for form in FORMS for key in form.__struct_fields__}
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 _AT = re.compile(r"([0-9]{1,15})(us|ms|s|m|h)")
 
@@ -66,19 +67,34 @@ def load_scenario(path: Path) -> Scenario:
         expect=[_expectation(document, index) for index in range(len(file.expect))],
         document=document,
     )
-    _check_purchases(scenario)
-    _check_expectations(scenario)
+    known = _known(scenario.catalog, scenario.saga)
+    _check_purchases(scenario, known)
+    _check_expectations(scenario, known)
     return scenario
 
 
-def revert_names(saga: Saga) -> list[str]:
-    """The names of a saga's reverts."""
-    return [operation.revert_name for operation in saga.operations.values() if operation.revert_name]
+class _Known(Struct, frozen=True):
+    """The names that a scenario may use."""
+
+    products: set[str]
+    customers: set[str]
+    accounts: set[str]
+    operations: list[str]
+    reverts: list[str]
+    retriable: list[str]
 
 
-def money_accounts(catalog: Catalog) -> list[str]:
-    """The accounts of money by the names that an expectation knows: merchant, customer:ID."""
-    return ["merchant", *(f"customer:{user['id']}" for user in catalog.users)]
+def _known(catalog: Catalog, saga: Saga) -> _Known:
+    operations = saga.operations.values()
+    customers = {user["id"] for user in catalog.users}
+    return _Known(
+        products={record["id"] for record in catalog.products},
+        customers=customers,
+        accounts={"merchant", *(f"customer:{customer}" for customer in customers)},
+        operations=list(saga.operations),
+        reverts=[each.revert_name for each in operations if each.revert_name],
+        retriable=[each.name for each in operations if each.kind == "retriable"],
+    )
 
 
 def _wrong(document: Document, path: _Path, what: str, todo: str = "") -> InputError:
@@ -140,13 +156,15 @@ def _inside(folder: Path, said: str) -> Path:
 
 
 def _starts_us(document: Document, purchases: list[Purchase]) -> list[int]:
-    with_at = [index for index, purchase in enumerate(purchases) if purchase.at is not UNSET]
-    if with_at and len(with_at) < len(purchases):
-        first = next(index for index in range(len(purchases)) if index not in set(with_at))
-        what = f"has no 'at', and purchases[{with_at[0]}] has one"
-        raise _wrong(document, ("purchases", first), what, "give 'at' to all purchases, or to none")
+    timed = [purchase.at is not UNSET for purchase in purchases]
+    if any(timed) and not all(timed):
+        what = f"has no 'at', and purchases[{timed.index(True)}] has one"
+        todo = "give 'at' to all purchases, or to none"
+        raise _wrong(document, ("purchases", timed.index(False)), what, todo)
     return [
-        _placed(document, ("purchases", index, "at"), _delay_us, purchases[index].at) for index in with_at
+        _placed(document, ("purchases", index, "at"), _delay_us, purchase.at)
+        for index, purchase in enumerate(purchases)
+        if purchase.at is not UNSET
     ]
 
 
@@ -160,18 +178,16 @@ def _delay_us(text: str) -> int:
     return delay_us
 
 
-def _check_purchases(scenario: Scenario) -> None:
-    products = {record["id"] for record in scenario.catalog.products}
-    customers = {record["id"] for record in scenario.catalog.users}
-    rejected = _rejections(scenario.expect)
+def _check_purchases(scenario: Scenario, known: _Known) -> None:
+    document, rejected = scenario.document, _rejections(scenario.expect)
     for index, purchase in enumerate(scenario.purchases):
         path = ("purchases", index)
         if index + 1 not in rejected:
-            _check_name(scenario.document, (*path, "product"), purchase.product, "product", products)
-            _check_name(scenario.document, (*path, "customer"), purchase.customer, "customer", customers)
-            _check_quantity(scenario.document, (*path, "quantity"), purchase.quantity)
+            _check_name(document, (*path, "product"), purchase.product, "product", known.products)
+            _check_name(document, (*path, "customer"), purchase.customer, "customer", known.customers)
+            _check_quantity(document, (*path, "quantity"), purchase.quantity)
         for number, fault in enumerate(purchase.faults):
-            _placed(scenario.document, (*path, "faults", number), parse_fault, fault, scenario.saga)
+            _placed(document, (*path, "faults", number), parse_fault, fault, scenario.saga)
 
 
 def _rejections(expect: Iterable[Expectation]) -> set[int]:
@@ -189,9 +205,9 @@ def _check_quantity(document: Document, path: _Path, quantity: int) -> None:
         raise _wrong(document, path, f"{quantity} units cannot be bought", todo)
 
 
-def _check_name(document: Document, path: _Path, name: str, kind: str, known: Iterable[str]) -> None:
-    if name not in (names := known if isinstance(known, set | Mapping) else set(known)):
-        raise _wrong(document, path, f"there is no {kind} {quoted(name)}", nearest(name, names))
+def _check_name(document: Document, path: _Path, name: str, kind: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise _wrong(document, path, f"there is no {kind} {quoted(name)}", nearest(name, known))
 
 
 # The expectations.
@@ -200,76 +216,64 @@ def _check_name(document: Document, path: _Path, name: str, kind: str, known: It
 def _expectation(document: Document, index: int) -> Expectation:
     """Bind an item to the form that its keys belong to."""
     part = document.part("expect", index)
-    forms = {key: _KEYS[key] for key in part.value if key in _KEYS}
-    strangers = [key for key in part.value if key not in _KEYS]
-    if strangers:
-        raise _wrong(
-            part, (strangers[0],), f"unknown key {quoted(strangers[0])}", nearest(strangers[0], _KEYS)
-        )
-    if not forms:
-        raise _wrong(part, (), "expects nothing", "write {purchase: 1, outcome: committed}, or {checks: all}")
-    form = PurchaseExpectation if "purchase" in forms else next(iter(forms.values()))
-    for key, other in forms.items():
-        if other is not form:
+    for key in part.value:
+        if key not in _FORM_OF:
+            raise _wrong(part, (key,), f"unknown key {quoted(key)}", nearest(key, _FORM_OF))
+    said = [key for key, value in part.value.items() if value != {}]
+    if not set(said) - {"purchase"}:
+        todo = "write {purchase: 1, outcome: committed}, {stock: {ID: 1}} or {checks: all}"
+        raise _wrong(part, (), "expects nothing", todo)
+    first = "purchase" if "purchase" in part.value else said[0]
+    form = _FORM_OF[first]
+    for key in part.value:
+        if _FORM_OF[key] is not form:
             todo = "make it an item of its own"
-            raise _wrong(part, (key,), f"{quoted(key)} does not go with {quoted(_first(forms, form))}", todo)
+            raise _wrong(part, (key,), f"{quoted(key)} does not go with {quoted(first)}", todo)
     bound: Expectation = bind(part, form)
-    _check_says_something(part, bound)
     return bound
 
 
-def _first(forms: Mapping[str, Any], form: Any) -> str:
-    return next(key for key, each in forms.items() if each is form)
-
-
-def _check_says_something(part: Document, expectation: Expectation) -> None:
-    said = [key for key in part.value if part.value[key] != {} and key != "purchase"]
-    if not said:
-        todo = "add an outcome" if isinstance(expectation, PurchaseExpectation) else "name a product or an account"
-        raise _wrong(part, (), "expects nothing", todo)
-
-
-def _check_expectations(scenario: Scenario) -> None:
+def _check_expectations(scenario: Scenario, known: _Known) -> None:
     for index, expectation in enumerate(scenario.expect):
         part = scenario.document.part("expect", index)
         match expectation:
             case PurchaseExpectation():
-                _check_purchase(part, scenario, expectation)
+                _check_purchase(part, expectation, scenario, known)
             case MarketExpectation():
-                _check_market(part, scenario, expectation)
-            case CheckExpectation(checks=checks) if checks != "all":
-                for number, rule in enumerate(checks.find):
-                    _check_name(part, ("checks", "find", number), rule, "check", CHECKS)
+                _check_market(part, expectation, scenario.currency, known)
+            case CheckExpectation(checks=Find(find=rules)):
+                _check_names(part, ("checks", "find"), rules, "check", CHECKS)
 
 
-def _check_purchase(part: Document, scenario: Scenario, expectation: PurchaseExpectation) -> None:
-    saga, operations, reverts = scenario.saga, scenario.saga.operations, revert_names(scenario.saga)
+def _check_purchase(
+    part: Document, expectation: PurchaseExpectation, scenario: Scenario, known: _Known
+) -> None:
     count = len(scenario.purchases)
     if expectation.purchase > count:
         todo = f"they are numbered from 1 to {count}"
         raise _wrong(part, ("purchase",), f"there is no purchase {expectation.purchase}", todo)
-    if expectation.reverts is not UNSET:
-        for number, name in enumerate(expectation.reverts):
-            _check_name(part, ("reverts", number), name, "revert", reverts)
     if expectation.rule is not UNSET:
-        _check_name(part, ("rule",), expectation.rule, "guardrail", saga.guardrails)
+        _check_name(part, ("rule",), expectation.rule, "guardrail", scenario.saga.guardrails)
     if expectation.failed is not UNSET:
-        _check_name(part, ("failed",), expectation.failed, "operation", operations)
+        _check_name(part, ("failed",), expectation.failed, "operation", known.operations)
+    if expectation.reverts is not UNSET:
+        _check_names(part, ("reverts",), expectation.reverts, "revert", known.reverts)
     if expectation.left is not UNSET:
-        retriable = [name for name, operation in operations.items() if operation.kind == "retriable"]
-        for number, name in enumerate(expectation.left):
-            _check_name(part, ("left", number), name, "retriable operation", retriable)
+        _check_names(part, ("left",), expectation.left, "retriable operation", known.retriable)
     if expectation.attempts is not UNSET:
         for name in expectation.attempts:
-            _check_name(part, ("attempts", name), name, "operation", [*operations, *reverts])
+            _check_name(part, ("attempts", name), name, "operation", known.operations + known.reverts)
 
 
-def _check_market(part: Document, scenario: Scenario, expectation: MarketExpectation) -> None:
-    products = {record["id"] for record in scenario.catalog.products}
+def _check_names(part: Document, path: _Path, names: list[str], kind: str, known: Collection[str]) -> None:
+    for number, name in enumerate(names):
+        _check_name(part, (*path, number), name, kind, known)
+
+
+def _check_market(part: Document, expectation: MarketExpectation, currency: str, known: _Known) -> None:
     for key in ("stock", "reserved", "sold"):
         for product in part.value.get(key, ()):
-            _check_name(part, (key, product), product, "product", products)
-    accounts = set(money_accounts(scenario.catalog))
-    for account, amount in ({} if expectation.money is UNSET else expectation.money).items():
-        _check_name(part, ("money", account), account, "account", accounts)
-        _placed(part, ("money", account), to_minor, abs(amount), scenario.currency)
+            _check_name(part, (key, product), product, "product", known.products)
+    for account, amount in (expectation.money or {}).items():
+        _check_name(part, ("money", account), account, "account", known.accounts)
+        _placed(part, ("money", account), to_minor, abs(amount), currency)

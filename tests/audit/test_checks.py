@@ -1,4 +1,4 @@
-"""A right stream gives no finding; open and stuck transactions wait for a person; the examination has bounds."""
+"""A right stream gives no finding; what is open or stuck waits for a person; an examination has bounds."""
 
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,21 @@ def test_a_retry_under_the_same_key_that_had_landed_gives_no_finding(new_stream:
 def test_an_outcome_that_follows_a_recovery_gives_no_finding(new_stream: "type[Stream]") -> None:
     s = new_stream().purchase()
     s.events.insert(s.at(e.OperationSucceeded, "charge_payment"), e.ProcessRecovered(transaction="tx-1"))
+    assert examine(s.numbered()) == []
+
+
+def test_what_was_asked_when_the_process_died_may_be_reverted_though_it_is_refused_later(
+    new_stream: "type[Stream]",
+) -> None:
+    s = new_stream()
+    s.begin()
+    s.start("charge_payment")
+    s.effect("charge_payment")
+    s.add(e.ProcessRecovered(transaction="tx-1", asked_again=["tx-1/charge_payment"]))
+    s.fail("charge_payment")
+    s.turn_back("charge_payment")
+    s.revert("charge_payment")
+    s.compensated()
     assert examine(s.numbered()) == []
 
 
@@ -140,6 +155,20 @@ def test_a_dead_letter_whose_order_stands_is_a_warning_of_one_order(new_stream: 
         == "order order-tx-1 still stands, though the transaction did not commit"
     )
     assert only(findings, "stock-conserved").operation == "place_order"
+
+
+def test_the_dead_letter_is_blamed_and_not_the_revert_before_it(new_stream: "type[Stream]") -> None:
+    s = new_stream()
+    s.begin()
+    s.do("reserve_stock", "charge_payment", "place_order")
+    s.refuse("notify_customer")
+    s.turn_back("notify_customer")
+    s.revert("place_order", "charge_payment")
+    s.start_revert("reserve_stock")
+    s.end_revert("reserve_stock", failed=True)
+    s.stuck("reserve_stock")
+    finding = only(examine(s.numbered()), "stock-conserved")
+    assert (finding.severity, finding.operation) == ("warning", "reserve_stock")
 
 
 @pytest.mark.parametrize("kind", [e.DeadLetterResolved, e.DeadLetterIgnored])

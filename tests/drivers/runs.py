@@ -175,7 +175,7 @@ def errors(events: Iterable[Event]) -> list[Finding]:
 
 
 def kill_points(events: list[Event]) -> Iterator[Death]:
-    """Every moment at which the process of a stream could have died after the opening."""
-    for number in range(OPENING + 1, len(events) + 1):
-        yield number, "before"
+    """Every moment at which the process of a stream could have died in a transaction that had begun."""
+    for number in range(OPENING + 1, len(events)):
         yield number, "after"
+        yield number + 1, "before"

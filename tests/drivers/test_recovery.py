@@ -26,7 +26,7 @@ RUNS = {
 def test_a_process_killed_at_any_event_leaves_a_run_that_another_one_finishes(faults):
     whole = purchased(*faults)
     assert errors(whole.log.events) == []
-    for death in kill_points(whole.log.events[:-1]):
+    for death in kill_points(whole.log.events):
         market = purchased(*faults, deaths=[death])
         assert errors(market.log.events) == [], death
         assert market.types[-1] == whole.types[-1], death

@@ -324,12 +324,23 @@ class Line(msgspec.Struct, forbid_unknown_fields=True):
     mode: Literal["fast", "slow"] = "fast"
 
 
+class Bounds(msgspec.Struct, forbid_unknown_fields=True):
+    low: int = 0
+    high: int = 0
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+
 class Cart(msgspec.Struct, forbid_unknown_fields=True):
     lines: list[Line] = []
     stock: dict[str, int] = {}
     sums: dict[str, Line] = {}
     seed: int | None = None
     pair: tuple[int, str] = (1, "")
+    bounds: Bounds | None = None
+    modes: dict[str, Literal["fast", "slow"]] = {}
 
 
 def test_a_document_that_fits_becomes_its_model() -> None:
@@ -360,6 +371,8 @@ MISMATCHES = [
         "lines[0].mode: 'fats' is not allowed here (did you mean 'fast'?)",
     ),
     ("pair:\n- 1\n- 2", 3, "pair[1]: expected text, got an integer"),
+    ("seed: 1\nbounds:\n  low: 1", 2, "bounds: low is above high"),
+    ("modes:\n  a: slow\n  b: fats", 3, "modes.b: 'fats' is not allowed here (did you mean 'fast'?)"),
     ("lines: 1", 1, "lines: expected a list, got an integer"),
     ("[1]", 1, "expected an object, got a list"),
 ]

@@ -1,0 +1,44 @@
+"""Where an export goes: standard output, or a file that is never overwritten without being told to."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from marketsim.cli.render.text import escaped_json
+from marketsim.cli.session import Session
+from marketsim.saga.errors import InputError
+
+__all__ = ["Force", "Output", "write_output"]
+
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead.", show_default=False),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
+
+
+def write_output(session: Session, pieces: Iterable[str], output: Path | None, force: bool) -> None:
+    """Write text, piece by piece. A file appears when it is complete, or not at all.
+
+    Raises InputError for a file that exists (without ``force``) or cannot be written.
+    """
+    if output is None:
+        for piece in pieces:
+            session.out.write(escaped_json(piece))
+        return
+    if output.exists() and not force:
+        raise InputError("the file exists", where=str(output), todo="overwrite it with --force")
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(pieces)
+        partial.replace(output)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"the file cannot be written: {reason}", where=str(output)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    session.say(f"wrote {output}")

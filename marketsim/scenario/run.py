@@ -1,0 +1,214 @@
+"""Run a scenario: its purchases on a virtual clock, through every crash, and then the judgement."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+
+import msgspec
+
+from marketsim.audit.checks import examine
+from marketsim.audit.findings import Finding
+from marketsim.audit.log import LogReader, MemoryLog
+from marketsim.drivers.clock import Clock, parse_time
+from marketsim.drivers.recovery import fault_plan, open_transactions, resume
+from marketsim.drivers.virtual import Driver, Log
+from marketsim.market.directory import create_market, open_market, opening_events
+from marketsim.market.world import World
+from marketsim.saga.definition import Policy
+from marketsim.saga.errors import ProcessCrashed
+from marketsim.saga.events import Event, FaultInjected, TransactionBegan
+from marketsim.saga.faults import FaultRule, parse_fault
+from marketsim.saga.policies import policy_named
+from marketsim.saga.tape import MILLION, Tape
+from marketsim.scenario.expect import Course, Unmet, judge
+from marketsim.scenario.model import Scenario
+
+__all__ = ["START", "Result", "run_scenario"]
+
+START = "2026-01-01T00:00:00.000000Z"
+"""When every scenario begins, so that the same one gives the same stream."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What came of a scenario.
+
+    ``events`` is the whole stream, ``courses`` has one for each purchase, ``findings`` are those of
+    every check, ``failures`` the expectations that are not met, and ``notes`` what a reader should
+    know: faults that never struck.
+    """
+
+    scenario: Scenario
+    policy: str
+    events: list[Event]
+    world: World
+    courses: list[Course]
+    findings: list[Finding]
+    failures: list[Unmet]
+    notes: list[str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every expectation is met."""
+        return not self.failures
+
+
+def run_scenario(
+    scenario: Scenario,
+    *,
+    policy: str | None = None,
+    keep: Path | None = None,
+    watch: Callable[[Event], None] | None = None,
+) -> Result:
+    """Run a scenario in a market of its own: in memory, or in a new market directory ``keep``.
+
+    ``policy`` takes the place of the scenario's own. ``watch`` sees every event after the market's
+    opening as it is recorded. Raises InputError for an unknown policy, and MarketError if ``keep``
+    is no empty folder or cannot be written.
+    """
+    rules = policy_named(policy or scenario.policy)
+    with _kept(scenario, keep) if keep else _in_memory(scenario) as (log, world):
+        opening = len(log.events)
+        _Runner(scenario, rules, log, world, watch).run()
+    courses = _courses(scenario, log.events[opening:])
+    findings = examine(log.events)
+    failures = judge(scenario, courses, log.events, world, findings)
+    notes = [note for course in courses for note in _unstruck(scenario, course)]
+    return Result(scenario, rules.name, log.events, world, courses, findings, failures, notes)
+
+
+class _KeptLog(MemoryLog):
+    """A log in memory that has its events on disk too."""
+
+    __slots__ = ("_disk",)
+
+    def __init__(self, disk: Log, events: list[Event]) -> None:
+        super().__init__()
+        self._disk = disk
+        self.events.extend(events)
+
+    def append(self, event: Event) -> None:
+        self._disk.append(event)
+        self.events.append(event)
+
+
+@contextmanager
+def _in_memory(scenario: Scenario) -> Iterator[tuple[MemoryLog, World]]:
+    log, world = MemoryLog(), World()
+    for event in opening_events(scenario.name, scenario.catalog, scenario.currency):
+        event.time = START
+        log.append(event)
+        world.apply(event)
+    yield log, world
+
+
+@contextmanager
+def _kept(scenario: Scenario, keep: Path) -> Iterator[tuple[MemoryLog, World]]:
+    # A market changes the records of its catalog, and a scenario may be run again.
+    create_market(keep, deepcopy(scenario.catalog), scenario.currency, START)
+    with open_market(keep) as market:
+        yield _KeptLog(market.log, list(LogReader(keep / "audit"))), market.world
+
+
+class _Runner:
+    """Drives the purchases of a scenario; a process that dies is followed by another one."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        policy: Policy,
+        log: MemoryLog,
+        world: World,
+        watch: Callable[[Event], None] | None,
+    ) -> None:
+        self.scenario = scenario
+        self.policy = policy
+        self.log = log
+        self.world = world
+        self.watch = watch
+        self.clock = Clock(parse_time(START))
+
+    def run(self) -> None:
+        """All purchases: at their own times, or one after another."""
+        numbers = range(1, len(self.scenario.purchases) + 1)
+        if self.scenario.starts_us:
+            self._together(list(numbers))
+        else:
+            for number in numbers:
+                self._together([number])
+
+    def _together(self, numbers: list[int]) -> None:
+        """Run these purchases on one clock to their ends, in as many processes as it takes."""
+        before = len(self.log.events)
+        while True:
+            driver = Driver(self.log, self.world, self.clock, watch=self.watch)
+            try:
+                self._begin(driver, numbers, self.log.events[before:])
+                driver.run()
+                return
+            except ProcessCrashed:
+                continue
+
+    def _begin(self, driver: Driver, numbers: list[int], events: list[Event]) -> None:
+        """Take up what a dead process left open, and have begin what has not begun."""
+        saga = self.scenario.saga
+        for recorded in open_transactions(events).values():
+            began = recorded[0]
+            assert isinstance(began, TransactionBegan)
+            plan = fault_plan(began, saga, crashes=False)
+            resume(driver, saga, self.policy, Tape(began.seed), recorded, plan)
+        begun = {event.transaction for event in events if isinstance(event, TransactionBegan)}
+        for number in numbers:
+            began = self._began(number)
+            if began.transaction not in begun:
+                plan = fault_plan(began, saga)
+                delay_us = self._delay_us(number)
+                driver.begin(saga, self.policy, Tape(began.seed), began, plan, delay_us=delay_us)
+
+    def _began(self, number: int) -> TransactionBegan:
+        purchase = self.scenario.purchases[number - 1]
+        return TransactionBegan(
+            transaction=f"tx-{number}",
+            saga=self.scenario.saga.name,
+            policy=self.policy.name,
+            request={
+                "product": purchase.product,
+                "customer": purchase.customer,
+                "quantity": purchase.quantity,
+            },
+            seed=self.scenario.seed,
+            faults=purchase.faults,
+        )
+
+    def _delay_us(self, number: int) -> int:
+        if not self.scenario.starts_us:
+            return 0
+        due_us = parse_time(START) + self.scenario.starts_us[number - 1]
+        return max(0, due_us - self.clock.now_us)
+
+
+def _courses(scenario: Scenario, events: list[Event]) -> list[Course]:
+    numbers = range(1, len(scenario.purchases) + 1)
+    courses = {f"tx-{number}": Course(number, f"tx-{number}", []) for number in numbers}
+    for event in events:
+        courses[event.transaction].events.append(event)  # type: ignore[attr-defined]
+    return list(courses.values())
+
+
+def _unstruck(scenario: Scenario, course: Course) -> Iterator[str]:
+    """A note for each fault of a purchase that never struck."""
+    struck = [event for event in course.events if isinstance(event, FaultInjected)]
+    for text in scenario.purchases[course.purchase - 1].faults:
+        rule = parse_fault(text, scenario.saga)
+        if not any(_explains(rule, event, scenario) for event in struck):
+            why = (
+                "nothing reached it"
+                if rule.probability_ppm == MILLION
+                else "by chance, or nothing reached it"
+            )
+            yield f"purchase {course.purchase}: the fault {text} never struck: {why}"
+
+
+def _explains(rule: FaultRule, event: FaultInjected, scenario: Scenario) -> bool:
+    operation = scenario.saga.operations[event.operation]
+    return event.fault == rule.fault.name and rule.covers(operation, bool(event.compensation), event.attempt)
