@@ -101,12 +101,14 @@ def resume(
 
     Raises Diverged if the saga, run again, does not want what was recorded.
     """
+    recorded = list(recorded)
     events = [event for event in recorded if by_engine(event)]
     began = events[0]
     assert isinstance(began, TransactionBegan)
     engine = Engine(saga, policy, tape, began)
     running = Running(engine, engine.run(), plan, tape)
-    rerun = _Rerun(running, deque(events))
+    again = {key for event in recorded if isinstance(event, ProcessRecovered) for key in event.asked_again}
+    rerun = _Rerun(running, deque(events), again)
     want, finished = rerun.through()
     if finished:
         return running
@@ -126,9 +128,10 @@ def resume(
 class _Rerun:
     """Feeds an engine from the record until the record is used up."""
 
-    def __init__(self, running: Running, expected: deque[Event]) -> None:
+    def __init__(self, running: Running, expected: deque[Event], again: set[str]) -> None:
         self.run = running.run
         self.expected = expected
+        self.again = again
         self.under_way: list[Invoke | Wait] = []
 
     def through(self) -> tuple[Want, bool]:
@@ -172,6 +175,7 @@ class _Rerun:
         for want in self.under_way:
             came = _came_of(want, event)
             if came is not None:
+                came.again = isinstance(want, Invoke) and want.intent.key in self.again
                 return came
         # A pause that ended after its transaction had failed leaves no trace: it is over.
         waits = [want for want in self.under_way if isinstance(want, Wait)]

@@ -168,6 +168,7 @@ class Driver:
         else:
             came = self._struck(running, want, fault, again)
             slow = fault.slow
+        came.again = again
         place = operation.revert_name if want.revert else operation.name
         took_us = (
             operation.time_limit_us

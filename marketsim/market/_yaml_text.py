@@ -133,7 +133,7 @@ def yaml_line(text: str, path: Sequence[str | int]) -> int:
     """The line, from 1, of the key or the item at ``path`` in valid YAML, or the nearest one above it."""
     import yaml  # only when a mistake is told, or the text was YAML anyway
 
-    node = yaml.compose(text, Loader=_loader(yaml))
+    node: Any = yaml.compose(text, Loader=_loader(yaml))
     line = node.start_mark.line
     for step in path:
         if isinstance(node, yaml.MappingNode):

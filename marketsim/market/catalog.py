@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from marketsim.market._records import Record, RecordWrong, check_order, check_product, check_user
-from marketsim.market.documents import Document
+from marketsim.market.documents import Document, parse_document
 from marketsim.market.money import CURRENCIES, currency_digits, to_minor
 from marketsim.saga.errors import CatalogError, MarketError, nearest, quoted
 
@@ -21,8 +21,8 @@ __all__ = [
     "Product",
     "Record",
     "catalog_difference",
-    "check_catalog",
     "catalog_digest",
+    "check_catalog",
     "customer",
     "export_catalog",
     "load_catalog",
@@ -155,7 +155,7 @@ def _checked(document: Document, entries: dict[str, _Entries], extra: Record, cu
 
 def check_catalog(catalog: Catalog, currency: str) -> None:
     """Raise CatalogError unless the catalog, written down, could be read back under this currency."""
-    parse_catalog(Document(export_catalog(catalog), "the catalog"), currency)
+    parse_catalog(parse_document(_encode(export_catalog(catalog)), "catalog.json"), currency)
 
 
 def _check_each(document: Document, entries: _Entries, check: Callable[[Record], None]) -> None:

@@ -132,9 +132,19 @@ def notify(call: Call, customer: str, message: str) -> JSONObject:
 
 
 def _undo(call: Call) -> list[Posting]:
-    """Post the reverse of what stands under the operation's key, once; the lines that undo it."""
+    """Post the reverse of what stands under the operation's key, once; the lines that undo it.
+
+    Fails if the transaction no longer holds what is to be taken back: while an order stands, the
+    units it sold cannot be put on sale again.
+    """
     done = call.world.effect(LedgerPosted, call.action_key)
     if done is None:
         return []
-    undone = call.world.effect(LedgerPosted, call.key) or call.post(reversed_postings(done.postings))
-    return undone.postings
+    undone = call.world.effect(LedgerPosted, call.key)
+    if undone is None:
+        for line in done.postings:
+            if line.amount > call.world.held(call.transaction, line.account, line.unit) and line.amount > 0:
+                raise Failed("not_held", f"{line.account} no longer holds {line.amount} {line.unit}")
+        undone = call.post(reversed_postings(done.postings))
+    postings: list[Posting] = undone.postings
+    return postings

@@ -48,6 +48,7 @@ class World:
         self.transactions = 0
         self._effects: dict[tuple[type[Event], str], EffectEvent] = {}
         self._keys: dict[str, list[tuple[type[Event], str]]] = {}
+        self._held: dict[str, dict[tuple[str, str], int]] = {}
         self._folds: dict[type[Event], Callable[[Any], None]] = {
             MarketCreated: self._created,
             CatalogChanged: self._changed,
@@ -90,6 +91,10 @@ class World:
         """What was done under an idempotency key, if anything was, in a transaction that is still open."""
         return self._effects.get((kind, key))  # type: ignore[return-value]
 
+    def held(self, transaction: str, account: str, unit: str) -> int:
+        """How much of an account an open transaction has put there itself."""
+        return self._held.get(transaction, {}).get((account, unit), 0)
+
     def standing_orders(self) -> list[OrderPlaced]:
         """The orders that were placed and not cancelled."""
         return [order for name, order in self.orders.items() if name not in self.cancelled]
@@ -114,12 +119,13 @@ class World:
             self.customers.pop(name, None)
 
     def _posted(self, event: LedgerPosted) -> None:
-        balances = self.balances
+        balances, held = self.balances, self._held.get(event.transaction)
         for line in event.postings:
-            if line.currency:
-                balances[line.account, line.currency] += line.amount_minor
-            else:
-                balances[line.account, line.product] += line.quantity
+            place = line.account, line.currency or line.product
+            amount = line.amount_minor or line.quantity
+            balances[place] += amount
+            if held is not None:
+                held[place] = held.get(place, 0) + amount
         self._keep(event)
 
     def _placed(self, event: OrderPlaced) -> None:
@@ -141,9 +147,11 @@ class World:
         self.transactions += 1
         self.open.add(event.transaction)
         self._keys[event.transaction] = []
+        self._held[event.transaction] = {}
 
     def _ended(self, event: Any) -> None:
         self.open.discard(event.transaction)
+        self._held.pop(event.transaction, None)
         for place in self._keys.pop(event.transaction, ()):
             self._effects.pop(place, None)
 

@@ -72,7 +72,11 @@ class Wait(msgspec.Struct, frozen=True, eq=False):
 
 
 class Came(msgspec.Struct):
-    """What came of an Invoke or a Wait."""
+    """What came of an Invoke or a Wait.
+
+    ``again`` tells that a call was made again by a recovered process: whatever the answer is now,
+    the first call may have landed.
+    """
 
     want: Invoke | Wait
     outcome: Outcome
@@ -81,6 +85,7 @@ class Came(msgspec.Struct):
     reason: str = ""
     retry: str = "never"
     remains: JSONObject = {}
+    again: bool = False
 
 
 Want: TypeAlias = Event | Ask | Invoke | Wait | None
@@ -183,7 +188,7 @@ class Engine:
             touched.landed, touched.result = "yes", came.result
             self.results[operation.name] = came.result
             return operation
-        if came.outcome == "unknown":
+        if came.outcome == "unknown" or came.again:
             touched.landed = "maybe"
         if self._failed is None and _worth_another(operation.retry, came):
             yield from self._schedule(operation, attempt + 1)
@@ -208,7 +213,8 @@ class Engine:
     def _back(self, failed: str, reason: str) -> Run:
         standing = [each for each in reversed(self._touched.values()) if self._stands(each)]
         if self._past_pivot():
-            yield TransactionStuck(transaction=self.transaction, dead_letters=[failed])
+            left = dict.fromkeys([failed, *(each.operation.name for each in standing)])
+            yield TransactionStuck(transaction=self.transaction, dead_letters=list(left))
             return
         if standing and not self.policy.compensate:
             yield TransactionAbandoned(transaction=self.transaction, operation=failed, reason=reason)
