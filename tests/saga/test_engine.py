@@ -242,7 +242,7 @@ def test_a_failure_after_the_pivot_is_stuck_since_there_is_no_way_back():
     trip = Trip(hotel=HARD).book("car").book("flight", kind="pivot", revert=False).book("hotel")
     end = trip.run()[-1]
     assert isinstance(end, TransactionStuck)
-    assert end.dead_letters == ["hotel"]
+    assert end.dead_letters == ["hotel", "car"]
     assert reverts(trip) == []
 
 
@@ -255,7 +255,7 @@ def test_a_pivot_that_may_have_been_done_and_has_no_revert_leaves_no_way_back():
     trip = Trip(flight=Unknown("timeout")).book("car").book("flight", kind="pivot", revert=False)
     end = trip.run()[-1]
     assert isinstance(end, TransactionStuck)
-    assert end.dead_letters == ["flight"]
+    assert end.dead_letters == ["flight", "car"]
     assert reverts(trip) == []
 
 

@@ -1,15 +1,34 @@
 """Progress on standard error, for whatever turns out to take more than a second, if anybody watches."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO, TypeVar
 
-__all__ = ["tracked"]
+__all__ = ["Counter", "tracked"]
 
 T = TypeVar("T")
 
 _SHOW_AFTER_S = 1.0
 _LOOK_EVERY = 2_000
+
+
+class Counter:
+    """Calls ``see`` with each item, and counts on a terminal once that has taken more than a second."""
+
+    def __init__(self, what: str, stream: TextIO, see: Callable[[T], None]) -> None:
+        self._see, self._what, self._stream = see, what, stream
+        self._began, self._count = time.monotonic(), 0
+
+    def __call__(self, item: T) -> None:
+        self._see(item)
+        self._count += 1
+        if self._count % (10 * _LOOK_EVERY) == 0 and time.monotonic() - self._began > _SHOW_AFTER_S:
+            self._stream.write(f"\r{self._what}: {self._count:,} events")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Wipe the line."""
+        self._stream.write("\r\x1b[K")
 
 
 def tracked(items: Iterable[T], what: str, stream: TextIO, *, total: int | None = None) -> Iterator[T]:

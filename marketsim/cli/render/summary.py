@@ -7,7 +7,7 @@ from rich.text import Text
 
 from marketsim.audit.findings import Finding
 from marketsim.cli.outcome import Change, Outcome
-from marketsim.cli.render.text import printable
+from marketsim.cli.render.text import printable, wrapped
 from marketsim.cli.render.theme import Glyphs
 from marketsim.market.money import CURRENCIES, format_minor
 
@@ -126,9 +126,9 @@ def _verdict(outcome: Outcome) -> str:
 
 def _print(console: Console, line: Text, indent: int) -> None:
     width = max(console.width, 60)
-    first, *rest = line.wrap(console, width)
-    wrapped = [first]
-    for part in Text("").join(rest).wrap(console, width - indent) if rest else []:
-        wrapped.append(Text.assemble(" " * indent, part))
-    for each in wrapped:
+    first, *rest = wrapped(line, console, width)
+    lines = [first]
+    for part in wrapped(Text(" ").join(rest), console, width - indent) if rest else []:
+        lines.append(Text.assemble(" " * indent, part))
+    for each in lines:
         console.print(each, no_wrap=True, overflow="ignore", crop=False)

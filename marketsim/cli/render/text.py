@@ -1,6 +1,12 @@
 """Text from a file on its way to a terminal: nothing in it may move the cursor or change its direction."""
 
-__all__ = ["escaped_json", "printable"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+__all__ = ["escaped_json", "printable", "wrapped"]
 
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _HOSTILE = {ord(each): f"\\u{ord(each):04x}" for each in _BIDI} | {
@@ -17,3 +23,11 @@ def printable(text: str) -> str:
 def escaped_json(text: str) -> str:
     """JSON with the same characters escaped as JSON escapes: still the same document."""
     return text.translate(_IN_JSON) if not text.isascii() or "\x7f" in text else text
+
+
+def wrapped(text: "Text", console: "Console", width: int) -> "list[Text]":
+    """The lines of a text at a width, without the blanks at their ends; one empty line for no text."""
+    lines = list(text.wrap(console, width))
+    for line in lines:
+        line.rstrip()
+    return lines or [text]

@@ -7,9 +7,9 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from marketsim.cli.render.text import printable
+from marketsim.cli.render.text import printable, wrapped
 from marketsim.cli.render.theme import console, glyphs_for
-from marketsim.cli.render.words import duration, effect_words, elapsed_us, result_words
+from marketsim.cli.render.words import duration, effect_words, elapsed_us, moment, result_words
 from marketsim.saga.events import (
     CompensationFailed,
     CompensationPartial,
@@ -36,7 +36,7 @@ from marketsim.saga.events import (
 __all__ = ["Timeline"]
 
 _OUTCOMES = (OperationSucceeded, OperationFailed, OperationUnknown, OperationAborted)
-_NAME_WIDTH = 30
+_NAME_WIDTH = 27
 _TIME_WIDTH = 10
 
 
@@ -147,9 +147,7 @@ class Timeline:
         self._line(event, self.glyphs.wait, "", words, "waiting")
 
     def _compensating(self, event: TransactionCompensating) -> None:
-        standing = sum(1 for name in self._depth if name != event.operation)
-        words = f"{event.operation} has failed for good ({event.reason})"
-        self._rule(f"{words}: back the way it came" if standing else words, "revert")
+        self._rule(f"{event.operation} failed for good ({event.reason}): back, newest first", "revert")
 
     def _reverted(self, event: CompensationSucceeded) -> None:
         words = self._effects(event) or "nothing had landed, nothing to undo"
@@ -196,7 +194,7 @@ class Timeline:
         operation = getattr(event, "operation", "")
         depth = self._depth.get(operation, 0)
         lanes = f"{self.glyphs.bar} " * depth
-        at = duration(elapsed_us(self._began, event))
+        at = moment(elapsed_us(self._began, event))
         lead = Text(f"{at:>{_TIME_WIDTH}}  ", "faint")
         lead.append(lanes, "faint")
         lead.append(f"{glyph} ", style)
@@ -210,7 +208,7 @@ class Timeline:
         width = max(self.console.width, 60)
         body = Text(words, style)
         body.highlight_regex(rf"{self.glyphs.fault} injected".replace("!", r"\!"), "fault")
-        first, *rest = body.wrap(self.console, max(20, width - max(body_from, lead.cell_len + gap)))
+        first, *rest = wrapped(body, self.console, max(20, width - max(body_from, lead.cell_len + gap)))
         self.console.print(Text.assemble(lead, " " * gap, first), no_wrap=True, overflow="ignore", crop=False)
         for each in rest:
             margin = Text(" " * (_TIME_WIDTH + 2) + lanes, "faint")
@@ -219,7 +217,7 @@ class Timeline:
 
     def _rule(self, words: str, style: str) -> None:
         margin = " " * (_TIME_WIDTH + 2)
-        for line in Text(printable(words), style).wrap(self.console, max(40, self.console.width - len(margin))):
+        for line in wrapped(Text(printable(words), style), self.console, max(40, self.console.width - len(margin))):
             self.console.print(Text.assemble(margin, line), no_wrap=True, overflow="ignore", crop=False)
 
 

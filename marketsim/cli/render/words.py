@@ -16,7 +16,7 @@ from marketsim.saga.events import (
     TransactionBegan,
 )
 
-__all__ = ["amount_words", "duration", "effect_words", "elapsed_us", "result_words"]
+__all__ = ["amount_words", "duration", "effect_words", "elapsed_us", "moment", "result_words"]
 
 
 def elapsed_us(began: TransactionBegan | None, event: Event) -> int:
@@ -38,6 +38,11 @@ def duration(length_us: int) -> str:
         return f"{minutes} min {rest_us // 1_000_000:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def moment(elapsed: int) -> str:
+    """A moment of a timeline, from microseconds since its beginning: ``0.049 s``, ``1 min 05 s``."""
+    return f"{elapsed / 1_000_000:.3f} s" if elapsed < 60_000_000 else duration(elapsed)
 
 
 def amount_words(line: Posting, glyphs: Glyphs, *, sign: bool = False) -> str:

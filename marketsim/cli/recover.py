@@ -1,0 +1,101 @@
+"""`marketsim recover`: finish what a crash left open, forward or back."""
+
+from typing import Annotated
+
+import typer
+
+from marketsim.cli.exits import Exit
+from marketsim.cli.outcome import Outcome, outcome_of
+from marketsim.cli.session import Session, command
+from marketsim.market.directory import Market
+from marketsim.market.world import World
+from marketsim.saga.events import Event, TransactionBegan
+
+__all__ = ["recover_app"]
+
+recover_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
+
+
+@command(recover_app, "recover", example="marketsim recover")
+def recover(
+    session: Session,
+    fail: Annotated[
+        list[str] | None,
+        typer.Option("--fail", metavar="FAULT", help="Inject a failure into the recovery.", show_default=False),
+    ] = None,
+) -> int:
+    """Finish what a crash left open: ask again under the same key, then go forward or revert."""
+    from marketsim.drivers.clock import now_us, stamp
+    from marketsim.drivers.live import live_driver
+    from marketsim.drivers.live import recover as finish
+    from marketsim.drivers.recovery import open_transactions
+    from marketsim.audit.segments import read_events
+    from marketsim.market.directory import open_market
+    from marketsim.market.sagas import SAGAS, saga_named
+    from marketsim.saga.faults import parse_fault
+    from marketsim.saga.policies import policy_named
+
+    for text in fail or []:
+        parse_fault(text, SAGAS["purchase"], where="--fail")
+    with open_market(session.market, time=stamp(now_us()), whole=True) as market:
+        for notice in market.notices:
+            session.note(notice)
+        market.log.flush()
+        history = list(read_events(market.path / "audit"))
+        left_open = open_transactions(history)
+        added: dict[str, list[Event]] = {name: list(events) for name, events in left_open.items()}
+
+        def watch(event: Event) -> None:
+            added[str(getattr(event, "transaction", ""))].append(event)
+
+        driver = live_driver(market.log, market.world, market.log.position.time, watch=watch)
+        finish(
+            driver,
+            left_open,
+            saga_named,
+            policy_named,
+            lambda saga: [parse_fault(text, saga, where="--fail") for text in fail or []],
+        )
+        market.log.flush()
+        outcomes = [outcome_of(_before(history, name), events) for name, events in added.items()]
+        _tell(session, market, added, outcomes)
+    return max((_exit(outcome) for outcome in outcomes), default=Exit.OK)
+
+
+def _before(history: list[Event], transaction: str) -> list[Event]:
+    """The excerpt of the history in which a transaction began."""
+    from marketsim.market.excerpt import history_before
+
+    world = World()
+    for event in history:
+        if isinstance(event, TransactionBegan) and event.transaction == transaction:
+            return history_before(world, event.request)
+        world.apply(event)
+    return []
+
+
+def _exit(outcome: Outcome) -> Exit:
+    """Finished either way is what was asked for; stuck, or a broken check, is not."""
+    if any(finding.severity == "error" for finding in outcome.findings):
+        return Exit.FINDING
+    return Exit.STUCK if outcome.exit == Exit.STUCK else Exit.OK
+
+
+def _tell(session: Session, market: Market, added: dict[str, list[Event]], outcomes: list[Outcome]) -> None:
+    if session.json:
+        session.emit({"recovered": outcomes})
+        return
+    if not outcomes:
+        session.say("nothing was left open")
+        return
+    if session.quiet:
+        return
+    from marketsim.cli.render.summary import show_summary
+    from marketsim.cli.render.theme import glyphs_for
+    from marketsim.cli.render.timeline import Timeline
+
+    for outcome in outcomes:
+        console = session.console()
+        Timeline(session.out, on=console).show_all(added[outcome.transaction])
+        available = market.world.available(str(outcome.request.get("product", "")))
+        show_summary(outcome, available, console, glyphs_for(session.out))

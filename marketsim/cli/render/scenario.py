@@ -1,0 +1,54 @@
+"""What came of a scenario: its timelines, what it left, and every expectation that was not met."""
+
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from marketsim.audit.checks import CHECKS
+from marketsim.cli.render.summary import show_findings
+from marketsim.cli.render.text import printable
+from marketsim.cli.render.theme import glyphs_for
+from marketsim.cli.render.timeline import Timeline
+from marketsim.market.ledger import RESERVED, SOLD
+from marketsim.scenario.run import Result
+
+__all__ = ["show_result"]
+
+
+def show_result(result: Result, console: Console, stream: TextIO, *, brief: bool) -> None:
+    """Print a scenario's result; ``brief`` leaves out what happened and keeps the verdict."""
+    scenario, glyphs = result.scenario, glyphs_for(stream)
+    if not brief:
+        console.print(Text.assemble("\n", (printable(scenario.name), "name"), f"  policy {printable(result.policy)}"))
+        console.print(Text(printable(scenario.description), "faint"))
+        for course in result.courses:
+            console.print()
+            timeline = Timeline(stream, on=console)
+            timeline.show_all(course.events)
+            console.print(Text(f"  {course.transaction} {course.outcome}", "name"))
+        console.print()
+        _show_left(result, console)
+        show_findings(result.findings, console, glyphs, checks=len(CHECKS), events=len(result.events))
+    for note in result.notes:
+        console.print(Text(f"  note    {printable(note)}", "warn"))
+    for unmet in result.failures:
+        console.print(Text(f"  {glyphs.failed} {printable(unmet.where)}: {printable(unmet.what)}", "bad"))
+        console.print(Text(f"      expected {printable(unmet.expected)}; actual {printable(unmet.actual)}"))
+    mark, style = (glyphs.done, "good") if result.passed else (glyphs.failed, "bad")
+    count = len(scenario.expect)
+    told = f"all {count} expectations met" if result.passed else f"{len(result.failures)} not as expected"
+    console.print(Text.assemble("  ", (f"{mark} {printable(scenario.name)}", style), f"  {told}"))
+
+
+def _show_left(result: Result, console: Console) -> None:
+    world = result.world
+    for product in list(world.products)[:10]:
+        held = [
+            f"{world.balances.get((account, product), 0)} {account.removeprefix('stock:')}"
+            for account in (RESERVED, SOLD)
+        ]
+        words = f"{printable(product)}: {world.available(product)} available, {', '.join(held)}"
+        console.print(Text.assemble(("  stock   ", "name"), words))
+    orders = ", ".join(order.order for order in world.standing_orders()[:10]) or "none"
+    console.print(Text.assemble(("  orders  ", "name"), printable(orders)))
