@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -49,6 +50,9 @@ class _Lazy(TyperGroup):
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; a user never sees a traceback without --debug."""
     debug = "--debug" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # What a terminal cannot write is shown escaped.
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(_root().main(list(arguments), prog_name="marketsim", standalone_mode=False) or 0)
     except MarketsimError as error:

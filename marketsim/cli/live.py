@@ -110,4 +110,5 @@ def _tell(session: Session, outcome: Outcome, world: World) -> None:
         available = world.available(str(outcome.request["product"]))
         show_summary(outcome, available, session.console(), glyphs_for(session.out))
         if outcome.exit:
-            session.say(f"\n  see: marketsim audit show {outcome.transaction} · marketsim replay {outcome.transaction}")
+            name = outcome.transaction
+            session.say(f"\n  see: marketsim audit show {name}; marketsim replay {name}")

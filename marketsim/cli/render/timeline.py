@@ -38,6 +38,7 @@ __all__ = ["Timeline"]
 _OUTCOMES = (OperationSucceeded, OperationFailed, OperationUnknown, OperationAborted)
 _NAME_WIDTH = 27
 _TIME_WIDTH = 10
+_UNSEEN = "unseen by the engine"
 
 
 class _Attempt(msgspec.Struct):
@@ -46,6 +47,7 @@ class _Attempt(msgspec.Struct):
     started: Event
     fault: str = ""
     effects: list[str] = []
+    earlier: list[str] = []
 
 
 class Timeline:
@@ -108,10 +110,14 @@ class Timeline:
             beside = [self._depth[name] for name in self._under_way]
             self._depth[event.operation] = beside[0] if beside else max(self._depth.values(), default=-1) + 1
         self._under_way.append(event.operation)
-        self._attempts[event.operation, ""] = _Attempt(event)
+        self._attempts[event.operation, ""] = self._attempt(event, "")
 
     def _compensation_started(self, event: CompensationStarted) -> None:
-        self._attempts[event.operation, event.compensation] = _Attempt(event)
+        self._attempts[event.operation, event.compensation] = self._attempt(event, event.compensation)
+
+    def _attempt(self, event: OperationStarted | CompensationStarted, compensation: str) -> _Attempt:
+        before = self._attempts.get((event.operation, compensation))
+        return _Attempt(event, earlier=[*before.earlier, *before.effects] if before is not None else [])
 
     def _fault(self, event: FaultInjected) -> None:
         attempt = self._attempts.get((event.operation, event.compensation))
@@ -133,7 +139,7 @@ class Timeline:
         landed = self._effects(event)
         words = self._told(event, f"no answer ({event.code})", "")
         if landed:
-            words += f"; what the engine cannot see: {landed}"
+            words += f"; {_UNSEEN}: {landed}"
         self._line(event, self.glyphs.unknown, event.operation, words, "unknown")
 
     def _aborted(self, event: OperationAborted) -> None:
@@ -159,7 +165,8 @@ class Timeline:
 
     def _revert_failed(self, event: CompensationFailed) -> None:
         told = f"no answer ({event.code})" if event.outcome == "unknown" else event.code
-        words = self._told(event, told, event.reason)
+        landed = self._effects(event) if event.outcome == "unknown" else ""
+        words = self._told(event, told, event.reason) + (f"; {_UNSEEN}: {landed}" if landed else "")
         self._line(event, self.glyphs.failed, event.compensation, words, "failed")
 
     def _skipped(self, event: CompensationSkipped) -> None:
@@ -186,7 +193,9 @@ class Timeline:
     def _effects(self, event: Event) -> str:
         place = (getattr(event, "operation", ""), getattr(event, "compensation", ""))
         attempt = self._attempts.get(place)
-        return "; ".join(attempt.effects) if attempt is not None else ""
+        if attempt is None or attempt.effects or not attempt.earlier:
+            return "; ".join(attempt.effects) if attempt is not None else ""
+        return f"an earlier attempt had landed, once: {'; '.join(attempt.earlier)}"
 
     def _line(
         self, event: Event, glyph: str, name: str, words: str, style: str, *, injected: bool = False
