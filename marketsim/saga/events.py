@@ -384,7 +384,7 @@ encode = _ENCODER.encode
 """An event as the bytes of its line, without the newline: keys sorted, compact, UTF-8 (RFC 8785)."""
 
 decode = _DECODER.decode
-"""The event in a line. Raises msgspec.DecodeError for what is no event of this vocabulary."""
+"""The event in a line. Raises ValueError (msgspec.DecodeError, or for what is no UTF-8 its own) for any other."""
 
 
 def leaf_hash(line: bytes) -> str:

@@ -14,7 +14,7 @@ from marketsim.market.money import currency_digits, to_minor
 from marketsim.market.sagas import saga_named
 from marketsim.saga.definition import Saga
 from marketsim.saga.errors import InputError, nearest, quoted
-from marketsim.saga.faults import parse_fault
+from marketsim.saga.faults import FAULTS, parse_fault
 from marketsim.saga.policies import policy_named
 from marketsim.scenario.model import (
     FORMS,
@@ -29,10 +29,16 @@ from marketsim.scenario.model import (
     ScenarioFile,
 )
 
-__all__ = ["AT_MAX_US", "load_scenario"]
+__all__ = ["AT_MAX_US", "CRASHING_MAX", "load_scenario"]
 
 AT_MAX_US = 365 * 24 * 3_600_000_000
 """The latest start of a purchase: a year, in microseconds."""
+
+CRASHING_MAX = 20
+"""How many of the purchases that overlap in time may kill the process.
+
+Each death has everything that is open taken up again, so their cost is the product of both.
+"""
 
 _Path: TypeAlias = Sequence[str | int]
 _T = TypeVar("_T")
@@ -188,6 +194,24 @@ def _check_purchases(scenario: Scenario, known: _Known) -> None:
             _check_quantity(document, (*path, "quantity"), purchase.quantity)
         for number, fault in enumerate(purchase.faults):
             _placed(document, (*path, "faults", number), parse_fault, fault, scenario.saga)
+    _check_crashes(scenario)
+
+
+def _check_crashes(scenario: Scenario) -> None:
+    if not scenario.starts_us:
+        return
+    crashing = [
+        index for index, purchase in enumerate(scenario.purchases) if any(map(_kills, purchase.faults))
+    ]
+    if len(crashing) > CRASHING_MAX:
+        what = f"more than {CRASHING_MAX} purchases that overlap kill the process"
+        todo = "have fewer, or let each purchase wait for the one before"
+        raise _wrong(scenario.document, ("purchases", crashing[CRASHING_MAX], "faults"), what, todo)
+
+
+def _kills(fault: str) -> bool:
+    name = re.split("[@%]", fault.partition(":")[2])[0]
+    return FAULTS[name].outcome == "crash"
 
 
 def _rejections(expect: Iterable[Expectation]) -> set[int]:

@@ -119,7 +119,7 @@ def test_a_field_that_must_be_there_is_missed(kind):
     ],
 )
 def test_what_is_no_event_is_refused(line):
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(ValueError, match=r"\S"):
         decode(line)
 
 
@@ -150,4 +150,4 @@ def test_every_type_is_named_as_its_tag():
         assert least(kind).type == name
     assert EVENT_TYPES["ledger.posted"] is LedgerPosted
     assert EVENT_TYPES["order.placed"] is OrderPlaced
-    assert len(EVENT_TYPES) == 34
+    assert len(EVENT_TYPES) == 31

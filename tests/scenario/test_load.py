@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketsim.saga.errors import InputError
-from marketsim.scenario.load import load_scenario
+from marketsim.scenario.load import CRASHING_MAX, load_scenario
 from marketsim.scenario.model import CheckExpectation, Find, MarketExpectation, PurchaseExpectation
 
 GOOD = """\
@@ -206,6 +206,19 @@ def test_a_purchase_may_ask_for_what_does_not_exist_if_it_is_to_be_rejected(old,
     refused(write(tmp_path, text))
     load_scenario(write(tmp_path, f"{text}  - {{purchase: 2, {rejection}}}\n"))
     refused(write(tmp_path, f"{text}  - {{purchase: 1, {rejection}}}\n"))
+
+
+def test_only_so_many_purchases_that_overlap_may_kill_the_process(tmp_path):
+    purchase = (
+        '  - {product: laptop-1, customer: user-1, at: 1s, faults: ["place_order:crash_after_effect@1"]}\n'
+    )
+    head = GOOD.partition("  - {product")[0]
+    text = f"{head}{purchase * CRASHING_MAX}PLACE\nexpect: [checks: all]\n"
+    load_scenario(write(tmp_path, text.replace("PLACE", "")))
+    load_scenario(write(tmp_path, text.replace("PLACE", purchase).replace("at: 1s, ", "")))
+    told = refused(write(tmp_path, text.replace("PLACE", purchase)))
+    assert told.where.endswith(f":{11 + CRASHING_MAX}")
+    assert "kill the process" in told.what
 
 
 def with_catalog(said):

@@ -6,9 +6,9 @@ import msgspec
 from rich.console import Console
 from rich.theme import Theme
 
-__all__ = ["ASCII", "UNICODE", "Glyphs", "console", "glyphs_for"]
+__all__ = ["ASCII", "THEME", "UNICODE", "Glyphs", "console", "glyphs_for"]
 
-_THEME = Theme(
+THEME = Theme(
     {
         "forward": "green",
         "revert": "bold cyan",
@@ -50,7 +50,7 @@ ASCII = Glyphs(">", "<", "|", ":", "!", "x", "?", "ok", "#", "@", "->", "x", "-"
 
 def console(stream: TextIO) -> Console:
     """A console on a stream; it honours NO_COLOR, COLUMNS, and a terminal that is not there."""
-    return Console(file=stream, theme=_THEME, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    return Console(file=stream, theme=THEME, markup=False, emoji=False, highlight=False, soft_wrap=False)
 
 
 def glyphs_for(stream: TextIO) -> Glyphs:

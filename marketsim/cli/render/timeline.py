@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from marketsim.cli.render.text import printable, wrapped
-from marketsim.cli.render.theme import console, glyphs_for
+from marketsim.cli.render.theme import Glyphs, console, glyphs_for
 from marketsim.cli.render.words import duration, effect_words, elapsed_us, moment, result_words
 from marketsim.saga.events import (
     CompensationFailed,
@@ -57,9 +57,11 @@ class Timeline:
     goes on below, indented.
     """
 
-    def __init__(self, stream: TextIO, *, title: str = "", on: Console | None = None) -> None:
+    def __init__(
+        self, stream: TextIO, *, title: str = "", on: Console | None = None, glyphs: Glyphs | None = None
+    ) -> None:
         self.console = on or console(stream)
-        self.glyphs = glyphs_for(stream)
+        self.glyphs = glyphs or glyphs_for(stream)
         self.title = title
         self.transaction = ""
         self._began: TransactionBegan | None = None
@@ -204,7 +206,7 @@ class Timeline:
         depth = self._depth.get(operation, 0)
         lanes = f"{self.glyphs.bar} " * depth
         at = moment(elapsed_us(self._began, event))
-        lead = Text(f"{at:>{_TIME_WIDTH}}  ", "faint")
+        lead = Text.assemble((f"{at:>{_TIME_WIDTH}}  ", "faint"))
         lead.append(lanes, "faint")
         lead.append(f"{glyph} ", style)
         lead.append(printable(name), style if style != "waiting" else "faint")
