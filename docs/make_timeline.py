@@ -1,6 +1,6 @@
 """Draw the README's picture: the timeline of a real run, as an SVG that fetches nothing.
 
-    python docs/make_timeline.py            writes docs/timeline.svg
+python docs/make_timeline.py            writes docs/timeline.svg
 """
 
 import re
@@ -60,7 +60,9 @@ def drawn() -> str:
     )
     console.print("$ marketsim purchase laptop-1 --fail payment:gateway_down@1 --fail place_order:error\n")
     course = result.courses[0]
-    timeline = Timeline(stream, on=console, glyphs=UNICODE, title="purchase: 1 × laptop-1 (Laptop) for user-1 (Ada)")
+    timeline = Timeline(
+        stream, on=console, glyphs=UNICODE, title="purchase: 1 × laptop-1 (Laptop) for user-1 (Ada)"
+    )
     timeline.show_all(course.events)
     opening = result.events[: course.events[0].seq - 1]
     show_summary(outcome_of(opening, course.events), result.world.available("laptop-1"), console, UNICODE)

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from marketsim import __version__
 from marketsim.cli.exits import Exit, exit_of_error
 from marketsim.cli.render.text import printable
-from marketsim.saga.errors import MarketsimError
+from marketsim.saga.errors import InputError, MarketsimError, nearest, quoted
 
 __all__ = ["COMMANDS", "run"]
 
@@ -46,6 +46,12 @@ class _Lazy(TyperGroup):
         module = import_module(f"marketsim.cli.{COMMANDS[cmd_name]}")
         return typer.main.get_command(getattr(module, f"{cmd_name}_app"))
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            raise InputError(f"no command is called {quoted(name)}", todo=nearest(name, COMMANDS, listed=20))
+        return super().resolve_command(ctx, args)
+
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; a user never sees a traceback without --debug."""
@@ -67,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.OK
     except Exception as error:
         if hasattr(error, "format_message"):
-            _tell(f"{error.format_message()}{_usage(error)}", debug)
+            _tell(f"{error.format_message() or 'a command is missing'}{_usage(error)}", debug)
             return Exit.BAD_INPUT
         _tell(f"a mistake in marketsim itself: {type(error).__name__}: {error} (--debug shows where)", debug)
         return Exit.FINDING

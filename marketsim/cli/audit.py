@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["audit_app"]
 
-audit_app = group("audit", "The audit log: what happened, whether it is whole, and whether the books balance.")
+audit_app = group(
+    "audit", "The audit log: what happened, whether it is whole, and whether the books balance."
+)
 
 _Transaction = Annotated[
     str | None, typer.Option("--transaction", "-t", help="Only this transaction.", show_default=False)
 ]
 _Types = Annotated[
     list[str] | None,
-    typer.Option("--type", help="Only this type of event, or its first part: compensation.", show_default=False),
+    typer.Option(
+        "--type", help="Only this type of event, or its first part: compensation.", show_default=False
+    ),
 ]
 _Since = Annotated[
     str | None, typer.Option("--since", help="From this time (RFC 3339) or number on.", show_default=False)
@@ -59,14 +63,18 @@ def list_events(
 @command(audit_app, "show", example="marketsim audit show tx-1")
 def show(
     session: Session,
-    what: Annotated[str, typer.Argument(metavar="TRANSACTION|SEQ", help="A transaction, or an event's number.")],
+    what: Annotated[
+        str, typer.Argument(metavar="TRANSACTION|SEQ", help="A transaction, or an event's number.")
+    ],
 ) -> int:
     """Show a transaction as a timeline with what it came to, or one event whole."""
     folder = _folder(session)
     if what.isascii() and what.isdigit():
         found = next((event for event in read_events(folder) if event.seq == int(what)), None)
         if found is None:
-            raise InputError(f"there is no event {what}", where=str(session.market), todo="see: marketsim audit list")
+            raise InputError(
+                f"there is no event {what}", where=str(session.market), todo="see: marketsim audit list"
+            )
         session.out.write(escaped_json(msgspec.json.format(encode(found), indent=2).decode()) + "\n")
         return 0
     return _show_transaction(session, list(read_events(folder)), what)
@@ -76,11 +84,14 @@ def show(
 def verify(
     session: Session,
     check: Annotated[
-        list[str] | None, typer.Option("--check", help="Only this check; see: marketsim audit checks.", show_default=False)
+        list[str] | None,
+        typer.Option("--check", help="Only this check; see: marketsim audit checks.", show_default=False),
     ] = None,
     head: Annotated[
         Path | None,
-        typer.Option("--head", metavar="FILE", help="A checkpoint that was kept elsewhere.", show_default=False),
+        typer.Option(
+            "--head", metavar="FILE", help="A checkpoint that was kept elsewhere.", show_default=False
+        ),
     ] = None,
 ) -> int:
     """Verify that the log is the one that was written, and that the books balance."""
@@ -112,14 +123,18 @@ def list_checks(session: Session) -> int:
     elif not session.quiet:
         from marketsim.cli.render.tables import show_table
 
-        show_table(session.console(), ("check", "rule"), [(each.name, each.sentence) for each in CHECKS.values()])
+        show_table(
+            session.console(), ("check", "rule"), [(each.name, each.sentence) for each in CHECKS.values()]
+        )
     return 0
 
 
 @command(audit_app, "export", example="marketsim audit export --transaction tx-1 --output tx-1.json")
 def export(
     session: Session,
-    form: Annotated[str, typer.Option("--format", metavar="json|jsonl", help="One document, or an event a line.")] = "json",
+    form: Annotated[
+        str, typer.Option("--format", metavar="json|jsonl", help="One document, or an event a line.")
+    ] = "json",
     transaction: _Transaction = None,
     types: _Types = None,
     since: _Since = None,
@@ -128,7 +143,9 @@ def export(
 ) -> int:
     """Write the events, all or chosen, as one JSON document or as JSON Lines."""
     if form not in ("json", "jsonl"):
-        raise InputError(f"no format is called {quoted(form)}", where="--format", todo=nearest(form, ["json", "jsonl"]))
+        raise InputError(
+            f"no format is called {quoted(form)}", where="--format", todo=nearest(form, ["json", "jsonl"])
+        )
     chosen = _chosen(session, transaction, types, since)
     header = _header(session, transaction, whole=not types and since is None)
     pieces = export_json(chosen, header) if form == "json" else export_jsonl(chosen)

@@ -60,7 +60,9 @@ def show_record(session: Session, name: _Id) -> int:
     return 0
 
 
-@command(catalog_app, "add", example="marketsim catalog add lamp-1 --name 'Desk lamp' --price 39.90 --stock 12")
+@command(
+    catalog_app, "add", example="marketsim catalog add lamp-1 --name 'Desk lamp' --price 39.90 --stock 12"
+)
 def add_product(
     session: Session,
     product: _ProductId,
@@ -76,7 +78,9 @@ def add_product(
 
     def add(records: list[dict[str, Any]]) -> None:
         if any(each["id"] == product for each in records):
-            raise InputError(f"there is a product {quoted(product)} already", todo="add more of it: catalog restock")
+            raise InputError(
+                f"there is a product {quoted(product)} already", todo="add more of it: catalog restock"
+            )
         records.append(record)
 
     return _edit(session, add, f"added {product}")
@@ -104,7 +108,9 @@ def restock(
 @command(catalog_app, "export", example="marketsim catalog export catalog-copy.json")
 def export(
     session: Session,
-    file: Annotated[Path | None, typer.Argument(help="Where to; else standard output.", show_default=False)] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to; else standard output.", show_default=False)
+    ] = None,
     output: Output = None,
     force: Force = False,
 ) -> int:

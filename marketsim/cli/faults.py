@@ -24,11 +24,19 @@ def list_faults(session: Session) -> int:
         from marketsim.cli.render.tables import show_table
 
         rows = [
-            (each.group, each.name, "landed" if each.phase == "after" else "no effect", _told(each), each.sentence)
+            (
+                each.group,
+                each.name,
+                "landed" if each.phase == "after" else "no effect",
+                _told(each),
+                each.sentence,
+            )
             for each in FAULTS.values()
         ]
         show_table(session.console(), ("class", "fault", "effect", "engine is told", "what happens"), rows)
-        session.say("inject with: --fail TARGET:FAULT[@ATTEMPTS][%PROBABILITY], as in payment:card_declined@1")
+        session.say(
+            "inject with: --fail TARGET:FAULT[@ATTEMPTS][%PROBABILITY], as in payment:card_declined@1"
+        )
     return 0
 
 
@@ -50,8 +58,12 @@ def show_fault(
     session.say(f"  strikes     {strikes} of {', '.join(fault.services) or 'any service'}")
     session.say(f"  the effect  {'landed' if fault.phase == 'after' else 'did not land'}")
     session.say(f"  the engine  is told: {_told(fault)}")
-    session.say(f"  a retry     {'is safe' if fault.retry == 'safe' or fault.outcome == 'unknown' else 'is no use'}")
-    target = fault.services[0] if fault.services else "release_stock" if fault.on == "revert" else "charge_payment"
+    session.say(
+        f"  a retry     {'is safe' if fault.retry == 'safe' or fault.outcome == 'unknown' else 'is no use'}"
+    )
+    target = (
+        fault.services[0] if fault.services else "release_stock" if fault.on == "revert" else "charge_payment"
+    )
     session.say(f"  try         marketsim purchase laptop-1 --fail {target}:{fault.name}")
     return 0
 

@@ -55,6 +55,8 @@ def init(
     }
     if session.json:
         session.emit(facts)
-    session.say(f"made {session.market}: {facts['products']:,} products, {facts['customers']:,} customers, {currency}")
+    session.say(
+        f"made {session.market}: {facts['products']:,} products, {facts['customers']:,} customers, {currency}"
+    )
     session.say(f"next: marketsim purchase {facts['first_product']} --fail payment:card_declined")
     return 0

@@ -83,14 +83,15 @@ def _say_notices(session: Session, market: Market) -> None:
 def _watcher(session: Session, market: Market, began: TransactionBegan, events: list[Event]):  # type: ignore[no-untyped-def]
     if session.silent:
         return events.append
-    from marketsim.cli.render.timeline import Timeline
     from marketsim.cli.render.theme import glyphs_for
+    from marketsim.cli.render.timeline import Timeline
 
     request = began.request
     name = market.world.products[request["product"]].name
     who = market.world.customers[request["customer"]].name
     times = glyphs_for(session.out).times
-    title = f"{began.saga}: {request['quantity']} {times} {request['product']} ({name}) for {request['customer']} ({who})"
+    goods = f"{request['quantity']} {times} {request['product']} ({name})"
+    title = f"{began.saga}: {goods} for {request['customer']} ({who})"
     timeline = Timeline(session.out, title=title)
 
     def watch(event: Event) -> None:

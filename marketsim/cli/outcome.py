@@ -8,7 +8,7 @@ import msgspec
 
 from marketsim.audit.checks import CHECKS, examine
 from marketsim.audit.findings import Finding
-from marketsim.cli.exits import Exit, exit_of_end
+from marketsim.cli.exits import exit_of_end
 from marketsim.saga.events import (
     CompensationSucceeded,
     Event,
@@ -61,13 +61,14 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def outcome_of(before: Sequence[Event], events: Sequence[Event]) -> Outcome:
     """The outcome of the one transaction whose events these are; ``before`` is the history it began in."""
-    began, end = events[0], events[-1]
+    began = events[0]
     assert isinstance(began, TransactionBegan)
+    end = next((event for event in events if isinstance(event, ENDS)), None)
     placed = [event.order for event in events if isinstance(event, OrderPlaced)]
     cancelled = {event.order for event in events if isinstance(event, OrderCancelled)}
     return Outcome(
         transaction=began.transaction,
-        outcome=end.type.removeprefix("transaction."),
+        outcome=end.type.removeprefix("transaction.") if end is not None else "open",
         reason=_reason(events),
         exit=exit_of_end(end),
         request=began.request,

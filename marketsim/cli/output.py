@@ -41,4 +41,6 @@ def write_output(session: Session, pieces: Iterable[str], output: Path | None, f
         raise InputError(f"the file cannot be written: {reason}", where=str(output)) from error
     finally:
         partial.unlink(missing_ok=True)
+    if session.json:
+        session.emit({"wrote": str(output)})
     session.say(f"wrote {output}")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from marketsim.cli.exits import Exit
-from marketsim.cli.session import Session, command, group
+from marketsim.cli.session import Session, command
 from marketsim.saga.errors import InputError, nearest, quoted
 
 __all__ = ["purchase_app"]
@@ -19,24 +19,28 @@ QUANTITY_REQUEST_MAX = 1_000_000
 @command(purchase_app, "purchase", example="marketsim purchase laptop-1 --fail payment:card_declined")
 def purchase(
     session: Session,
-    product: Annotated[str, typer.Argument(help="The product's id, see: marketsim catalog list.", show_default=False)],
+    product: Annotated[
+        str, typer.Argument(help="The product's id, see: marketsim catalog list.", show_default=False)
+    ],
     quantity: Annotated[int, typer.Option("--quantity", "-n", help="How many units.")] = 1,
     customer: Annotated[
-        str | None, typer.Option("--customer", "-c", help="The customer's id; else the first.", show_default=False)
+        str | None,
+        typer.Option("--customer", "-c", help="The customer's id; else the first.", show_default=False),
     ] = None,
     fail: Annotated[
         list[str] | None,
         typer.Option(
             "--fail",
             metavar="FAULT",
-            help="Inject TARGET:FAULT[@ATTEMPTS][%PROBABILITY]; see: marketsim faults list. Repeat for several.",
+            help=r"Inject TARGET:FAULT\[@ATTEMPTS][%PROBABILITY]; see: marketsim faults list. Repeat for several.",
             show_default=False,
         ),
     ] = None,
     policy: Annotated[str, typer.Option("--policy", help="The rules of compensation.")] = "default",
     seed: Annotated[int, typer.Option("--seed", help="Decides whatever is left to chance.")] = 0,
     durability: Annotated[
-        str, typer.Option("--durability", metavar="group|each|none", help="When an event is synced to the disk.")
+        str,
+        typer.Option("--durability", metavar="group|each|none", help="When an event is synced to the disk."),
     ] = "group",
     real_time: Annotated[
         bool, typer.Option("--real-time", help="Wait for real, and watch it happen.")

@@ -21,15 +21,17 @@ def recover(
     session: Session,
     fail: Annotated[
         list[str] | None,
-        typer.Option("--fail", metavar="FAULT", help="Inject a failure into the recovery.", show_default=False),
+        typer.Option(
+            "--fail", metavar="FAULT", help="Inject a failure into the recovery.", show_default=False
+        ),
     ] = None,
 ) -> int:
     """Finish what a crash left open: ask again under the same key, then go forward or revert."""
+    from marketsim.audit.segments import read_events
     from marketsim.drivers.clock import now_us, stamp
     from marketsim.drivers.live import live_driver
     from marketsim.drivers.live import recover as finish
     from marketsim.drivers.recovery import open_transactions
-    from marketsim.audit.segments import read_events
     from marketsim.market.directory import open_market
     from marketsim.market.sagas import SAGAS, saga_named
     from marketsim.saga.faults import parse_fault

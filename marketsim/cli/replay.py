@@ -31,14 +31,16 @@ class _Part(msgspec.Struct, frozen=True):
 def replay(
     session: Session,
     target: Annotated[
-        str, typer.Argument(metavar="TRANSACTION|FILE", help="A transaction of the market, or an exported file.")
+        str,
+        typer.Argument(metavar="TRANSACTION|FILE", help="A transaction of the market, or an exported file."),
     ],
     transaction: Annotated[
         str | None, typer.Option("--transaction", help="This one of a file.", show_default=False)
     ] = None,
     step: Annotated[bool, typer.Option("--step", help="Wait for Enter after each event.")] = False,
     until: Annotated[
-        int | None, typer.Option("--until", metavar="SEQ", help="Show the events up to this one.", show_default=False)
+        int | None,
+        typer.Option("--until", metavar="SEQ", help="Show the events up to this one.", show_default=False),
     ] = None,
 ) -> int:
     """Run a recorded transaction again and compare it, event by event, with what was recorded."""
@@ -47,8 +49,11 @@ def replay(
     parts = list(_parts(events, before or [], wanted))
     if not parts:
         known = [event.transaction for event in events if isinstance(event, TransactionBegan)]
-        raise InputError(f"there is no transaction {quoted(wanted)}" if wanted else "no transaction begins in it",
-                         where=target if before is not None else str(session.market), todo=nearest(wanted or "", known))
+        raise InputError(
+            f"there is no transaction {quoted(wanted)}" if wanted else "no transaction begins in it",
+            where=target if before is not None else str(session.market),
+            todo=nearest(wanted or "", known),
+        )
     replays = [(part, _again(session, part, len(parts) == 1, step, until)) for part in parts]
     if before is not None and all(each.difference is None for _, each in replays):
         _check_chain(events, target)
@@ -97,7 +102,12 @@ def _again(session: Session, part: _Part, alone: bool, step: bool, until: int | 
         watch = _watcher(session, step, until)
     began = part.began
     return run_again(
-        part.recorded, began.transaction, saga_named(began.saga), policy_named(began.policy), part.world, watch
+        part.recorded,
+        began.transaction,
+        saga_named(began.saga),
+        policy_named(began.policy),
+        part.world,
+        watch,
     )
 
 
@@ -172,4 +182,7 @@ def _fields(event: Event | None) -> dict[str, str]:
     fields: dict[str, Any] = msgspec.json.decode(encode(event))
     for name in ("seq", "time", "prev"):
         fields.pop(name, None)
-    return {key: value if isinstance(value, str) else msgspec.json.encode(value).decode() for key, value in fields.items()}
+    return {
+        key: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for key, value in fields.items()
+    }

@@ -9,7 +9,7 @@ import typer
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.session import Session, command, group
-from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.errors import InputError, quoted
 
 if TYPE_CHECKING:
     from marketsim.scenario.model import Scenario
@@ -25,7 +25,8 @@ scenarios_app = group("scenarios", "The scenarios that ship, and the format of y
 def run(
     session: Session,
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO...", help="Files, folders, or names of shipped scenarios.")
+        list[str],
+        typer.Argument(metavar="SCENARIO...", help="Files, folders, or names of shipped scenarios."),
     ],
     policy: Annotated[
         str | None, typer.Option("--policy", help="Instead of the scenarios' own policy.", show_default=False)
@@ -47,7 +48,9 @@ def run(
     # All of them are read before the first runs: a mistake in the last one changes nothing.
     loaded = [load_scenario(path) for given in scenarios for path in find_scenarios(given)]
     if keep is not None and len(loaded) != 1:
-        raise InputError(f"--keep takes one scenario, and these are {len(loaded)}", todo="run them one by one")
+        raise InputError(
+            f"--keep takes one scenario, and these are {len(loaded)}", todo="run them one by one"
+        )
     results = []
     for scenario in loaded:
         result = run_scenario(scenario, policy=policy, keep=keep)
@@ -71,14 +74,19 @@ def list_scenarios(session: Session) -> int:
     elif not session.quiet:
         from marketsim.cli.render.tables import show_table
 
-        show_table(session.console(), ("scenario", "what it shows"), [(each.name, each.description) for each in loaded])
+        show_table(
+            session.console(),
+            ("scenario", "what it shows"),
+            [(each.name, each.description) for each in loaded],
+        )
         session.say("run one with: marketsim run NAME")
     return 0
 
 
 @command(scenarios_app, "show", example="marketsim scenarios show lost-stock")
 def show_scenario(
-    session: Session, name: Annotated[str, typer.Argument(help="The scenario's name or file.", show_default=False)]
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The scenario's name or file.", show_default=False)],
 ) -> int:
     """Print a scenario file."""
     from marketsim.scenario.load import load_scenario

@@ -96,7 +96,9 @@ def group(name: str, sentence: str) -> typer.Typer:
     )
 
 
-def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def command(
+    app: typer.Typer, name: str, *, example: str
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Declare a command: a function of a Session and its own options that returns an exit code.
 
     The options that every command has are added here, and the help ends with the example.

@@ -14,7 +14,16 @@ from marketsim.market.world import World, product_record
 from marketsim.saga.errors import CatalogError
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, OrderPlaced
 
-__all__ = ["BATCH_RECORDS", "Edit", "batches", "edit_of", "orders_of", "rebuilt_catalog", "snapshot_of", "world_of"]
+__all__ = [
+    "BATCH_RECORDS",
+    "Edit",
+    "batches",
+    "edit_of",
+    "orders_of",
+    "rebuilt_catalog",
+    "snapshot_of",
+    "world_of",
+]
 
 
 BATCH_RECORDS = 100
@@ -96,9 +105,13 @@ def edit_of(catalog: Catalog, world: World, place: Path) -> Edit:
     customers = {record["id"]: customer(record) for record in catalog.users}
     removed = [name for name in world.products if name not in products]
     wanted = {record["id"]: record["inStock"] for record in catalog.products} | dict.fromkeys(removed, 0)
-    moves = {name: much - world.available(name) for name, much in wanted.items() if much != world.available(name)}
+    moves = {
+        name: much - world.available(name) for name, much in wanted.items() if much != world.available(name)
+    }
     records = [product_record(new) for name, new in products.items() if world.products.get(name) != new]
-    people = [{"id": name, "name": new.name} for name, new in customers.items() if world.customers.get(name) != new]
+    people = [
+        {"id": name, "name": new.name} for name, new in customers.items() if world.customers.get(name) != new
+    ]
     gone = [name for name in world.customers if name not in customers]
     words = _words(records, people, removed + gone, moves, world)
     events: list[Event] = [

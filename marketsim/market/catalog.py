@@ -235,7 +235,7 @@ def load_catalog(path: Path, currency: str | None = None) -> tuple[Catalog, dict
     extra = _single(document, "extra", tables)
     known = currency or _currency(document, market)
     entries = {name: tables.get(name, []) for name in _BROUGHT}
-    as_saved = Catalog(*([record for _, record in entries[name]] for name in _BROUGHT), extra=extra)
+    as_saved = Catalog(**{name: [record for _, record in entries[name]] for name in _BROUGHT}, extra=extra)
     # What nobody touched since it was saved was checked when it was brought.
     if market.get("digest") == catalog_digest(as_saved):
         return as_saved, market

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from marketsim.audit.log import START, Durability, LogReader, LogWriter, Position, cut_torn_line
+from marketsim.audit.log import START, Durability, LogReader, LogWriter, cut_torn_line
 from marketsim.market.bookkeeping import batches, edit_of, orders_of, rebuilt_catalog, snapshot_of, world_of
 from marketsim.market.catalog import (
     Catalog,
@@ -94,7 +94,9 @@ def create_market(path: Path, catalog: Catalog, currency: str, time: str) -> Non
             raise MarketError(what, where=str(path), todo="name another one with --market DIR")
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MarketError(_reason(error), where=str(path), todo="name another folder with --market DIR") from error
+        raise MarketError(
+            _reason(error), where=str(path), todo="name another folder with --market DIR"
+        ) from error
     with _locked(path, LOCK_TIMEOUT_S):
         world = World()
         with LogWriter(path / "audit", path.resolve().name) as log:
@@ -114,7 +116,11 @@ def opening_events(origin: str, catalog: Catalog, currency: str) -> Iterator[Eve
     for batch in batches(catalog.products):
         records = [product_record(product(record, currency)) for record in batch]
         yield CatalogChanged(source="init", products=records)
-        lines = [stock(record["id"], record["inStock"], SUPPLIER, AVAILABLE) for record in batch if record["inStock"]]
+        lines = [
+            stock(record["id"], record["inStock"], SUPPLIER, AVAILABLE)
+            for record in batch
+            if record["inStock"]
+        ]
         if lines:
             yield LedgerPosted(postings=[line for pair in lines for line in pair], reason="opening stock")
 
@@ -169,7 +175,9 @@ def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Marke
     cut_bytes = cut_torn_line(folder)
     lost = not (path / "catalog.json").exists()
     if lost and not whole:
-        raise MarketError("catalog.json is missing", where=str(path), todo="rebuild it with: marketsim recover")
+        raise MarketError(
+            "catalog.json is missing", where=str(path), todo="rebuild it with: marketsim recover"
+        )
     catalog, snapshot = (Catalog([], [], [], {}), {}) if lost else _snapshot(path)
     edited = not lost and catalog_digest(catalog) != snapshot.get("digest")
     fresh = whole or edited
@@ -209,7 +217,9 @@ def _locked(path: Path, timeout_s: float) -> Iterator[None]:
             f"the market is held by {holder}", where=str(path), todo="wait for it to end, then try again"
         ) from None
     except OSError as error:
-        raise MarketError(_reason(error), where=str(path), todo="make it writable, or use --market DIR") from error
+        raise MarketError(
+            _reason(error), where=str(path), todo="make it writable, or use --market DIR"
+        ) from error
     try:
         command = " ".join(sys.argv[1:2])
         file.write_text(f"process {os.getpid()} (marketsim {command})")
@@ -220,5 +230,3 @@ def _locked(path: Path, timeout_s: float) -> Iterator[None]:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
-
-

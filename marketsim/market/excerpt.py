@@ -18,7 +18,9 @@ def history_before(world: World, request: Mapping[str, Any]) -> list[Event]:
 def _history(world: World, product: str, customer: str) -> Iterator[Event]:
     yield MarketCreated(origin=world.origin, currency=world.currency)
     products = [product_record(world.products[product])] if product in world.products else []
-    customers = [{"id": customer, "name": world.customers[customer].name}] if customer in world.customers else []
+    customers = (
+        [{"id": customer, "name": world.customers[customer].name}] if customer in world.customers else []
+    )
     yield CatalogChanged(source="excerpt", products=products, customers=customers)
     postings = []
     for account in (AVAILABLE, RESERVED, SOLD):

@@ -81,7 +81,7 @@ class World:
     @property
     def minor_units(self) -> int:
         """How many minor units make one unit of the market's currency."""
-        return 10 ** currency_digits(self.currency)
+        return int(10 ** currency_digits(self.currency))
 
     def available(self, product: str) -> int:
         """Units of a product that can be reserved."""

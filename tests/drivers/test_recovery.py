@@ -1,12 +1,33 @@
 """Recovery: whatever kills the process and whenever, another one finishes what it left, once."""
 
+import msgspec
 import pytest
 from drivers.runs import (
+    OPENING,
+    begin,
+    began,
     errors,
+    finished,
     kill_points,
+    next_process,
     purchased,
+    recovered,
     replayed,
+    shop,
 )
+from saga.strangers import Trip
+
+from marketsim.audit.log import MemoryLog
+from marketsim.drivers.clock import Clock
+from marketsim.drivers.recovery import fault_plan, open_transactions, resume, same
+from marketsim.drivers.virtual import Driver, NoWorld
+from marketsim.market.purchase import purchase
+from marketsim.saga.definition import Retry, Saga
+from marketsim.saga.errors import Diverged, ProcessCrashed
+from marketsim.saga.events import EffectEvent, ProcessRecovered, TransactionRejected
+from marketsim.saga.faults import FAULTS, FaultPlan
+from marketsim.saga.policies import POLICIES
+from marketsim.saga.tape import Tape
 
 RUNS = {
     "all is well": (),
@@ -20,6 +41,21 @@ RUNS = {
     "a branch fails": ("estimate_delivery:error@1-2", "reserve_stock:connection_reset@1"),
     "nobody answers": ("notifications:unreachable",),
 }
+CRASHES = [name for name, fault in FAULTS.items() if fault.outcome == "crash"]
+OPERATIONS = list(purchase.operations)
+REVERTS = [each.revert_name for each in purchase.operations.values() if each.revert_name]
+
+
+def assert_nothing_is_doubled(events):
+    effects = [(type(event), event.key) for event in events if isinstance(event, EffectEvent) and event.key]
+    assert len(effects) == len(set(effects))
+
+
+def assert_replay_agrees(events, told):
+    again = replayed(events)
+    assert (again.difference, again.complete) == (None, True), told
+    own = [event for event in events[OPENING:] if event.type != "dead_letter.resolved"]
+    assert len(again.compared) == len(own), told
 
 
 @pytest.mark.parametrize("faults", RUNS.values(), ids=RUNS)
@@ -31,5 +67,189 @@ def test_a_process_killed_at_any_event_leaves_a_run_that_another_one_finishes(fa
         assert errors(market.log.events) == [], death
         assert market.types[-1] == whole.types[-1], death
         assert market.world.balances == whole.world.balances, death
-        again = replayed(market.log.events)
-        assert (again.difference, again.complete) == (None, True), death
+        assert_nothing_is_doubled(market.log.events)
+        assert_replay_agrees(market.log.events, death)
+
+
+@pytest.mark.parametrize("faults", [RUNS["declined once"], RUNS["the order lands unseen"]])
+def test_a_process_killed_while_it_recovers_leaves_a_run_that_a_third_one_finishes(faults):
+    whole = purchased(*faults)
+    tried = 0
+    for death in list(kill_points(whole.log.events))[::3]:
+        once = purchased(*faults, deaths=[death])
+        for second in kill_points(once.log.events):
+            if second[0] <= death[0]:
+                continue
+            market = purchased(*faults, deaths=[death, second])
+            assert errors(market.log.events) == [], (death, second)
+            assert market.world.balances == whole.world.balances, (death, second)
+            assert_nothing_is_doubled(market.log.events)
+            assert_replay_agrees(market.log.events, (death, second))
+            tried += 1
+    assert tried > 200
+
+
+def test_a_process_may_die_at_one_event_again_and_again():
+    market = purchased(deaths=[(9, "before")] * 5 + [(9, "after")])
+    assert market.types[-1] == "transaction.committed"
+    assert market.types.count("process.recovered") == 2, "who died before saying so has left no trace"
+    assert_replay_agrees(market.log.events, "again")
+
+
+@pytest.mark.parametrize("crash", CRASHES)
+@pytest.mark.parametrize("target", OPERATIONS)
+def test_a_crash_at_an_operation_is_recovered_from(target, crash):
+    market = purchased(f"{target}:{crash}@1")
+    assert market.types[-1] == "transaction.committed"
+    assert market.types.count("process.recovered") == 1
+    assert market.world.available("laptop-1") == 4
+    assert len(market.world.standing_orders()) == 1
+    assert errors(market.log.events) == []
+    assert_nothing_is_doubled(market.log.events)
+    assert_replay_agrees(market.log.events, crash)
+
+
+@pytest.mark.parametrize("crash", CRASHES)
+@pytest.mark.parametrize("target", REVERTS)
+def test_a_crash_at_a_revert_is_recovered_from(target, crash):
+    market = purchased("place_order:timeout_after", f"{target}:{crash}@1")
+    assert market.types[-1] == "transaction.compensated"
+    assert market.types.count("process.recovered") == 1
+    assert market.world.available("laptop-1") == 5
+    assert market.world.standing_orders() == []
+    assert errors(market.log.events) == []
+    assert_nothing_is_doubled(market.log.events)
+    assert_replay_agrees(market.log.events, crash)
+
+
+def test_a_call_that_may_have_landed_before_the_crash_is_reverted_though_it_fails_now():
+    market = shop()
+    begin(market, began("charge_payment:crash_after_effect@1"))
+    with pytest.raises(ProcessCrashed):
+        market.driver.run()
+    market = next_process(market.log)
+    (left,) = open_transactions(market.log.events).values()
+    plan = fault_plan(began("payment:card_declined"), purchase)
+    resume(market.driver, purchase, POLICIES["default"], Tape(0), left, plan)
+    market.driver.run()
+    assert market.types[-1] == "transaction.compensated"
+    assert errors(market.log.events) == []
+    assert market.world.balances["money:merchant", "USD"] == 0
+
+
+def test_several_open_transactions_are_recovered_side_by_side():
+    market = shop(deaths=[(20, "after"), (31, "before")])
+    for number in range(1, 4):
+        begin(market, began(number=number, seed=number))
+    market = finished(market)
+    assert market.types.count("transaction.committed") == 3
+    assert market.types.count("process.recovered") > 3
+    assert errors(market.log.events) == []
+    for number in range(1, 4):
+        again = replayed(market.log.events, f"tx-{number}")
+        assert (again.difference, again.complete) == (None, True)
+
+
+def test_a_recovered_process_says_which_calls_it_makes_again():
+    events = purchased("charge_payment:crash_after_intent@1").log.events
+    (told,) = [event for event in events if isinstance(event, ProcessRecovered)]
+    assert told.asked_again == ["tx-1:charge_payment"]
+    events = purchased("charge_payment:crash_after_outcome@1").log.events
+    (told,) = [event for event in events if isinstance(event, ProcessRecovered)]
+    assert told.asked_again == []
+
+
+def test_the_faults_of_a_transaction_go_on_striking_but_kill_no_second_time():
+    market = purchased("charge_payment:crash_after_intent", "payment:card_declined")
+    assert market.types.count("process.recovered") == 1
+    assert market.types[-1] == "transaction.compensated"
+
+
+def test_a_pause_that_the_crash_cut_short_is_waited_for_again():
+    whole = purchased("payment:insufficient_funds@1")
+    at = 1 + next(n for n, each in enumerate(whole.log.events) if each.type == "operation.retry_scheduled")
+    market = purchased("payment:insufficient_funds@1", deaths=[(at, "after")])
+    assert market.types.count("operation.retry_scheduled") == 1
+    assert market.types[-1] == "transaction.committed"
+
+
+def test_what_is_rejected_or_finished_is_not_open():
+    market = purchased(quantity=101)
+    assert isinstance(market.log.events[-1], TransactionRejected)
+    assert open_transactions(market.log.events) == {}
+    assert list(open_transactions(market.log.events[:-1])) == ["tx-1"]
+
+
+def test_a_rejection_that_the_crash_prevented_is_made_up_for():
+    market = purchased(quantity=101, deaths=[(OPENING + 1, "after")])
+    assert market.types == ["transaction.began", "process.recovered", "transaction.rejected"]
+
+
+def test_resuming_what_has_ended_does_nothing():
+    market = purchased()
+    before = len(market.log.events)
+    resume(market.driver, purchase, POLICIES["default"], Tape(0), market.log.events[OPENING:], FaultPlan())
+    market.driver.run()
+    assert len(market.log.events) == before
+
+
+def test_recovering_where_nothing_is_open_does_nothing():
+    market = purchased()
+    before = len(market.log.events)
+    recovered(market)
+    assert len(market.log.events) == before
+
+
+def of_a_stranger(saga: Saga, events, policy=POLICIES["default"], seed=None):
+    log = MemoryLog()
+    log.events.extend(events)
+    driver = Driver(log, NoWorld(), Clock(0))
+    resume(driver, saga, policy, Tape(seed), events, FaultPlan())
+    driver.run()
+    return log.events
+
+
+@pytest.mark.parametrize(
+    ("other", "place"),
+    [
+        (Trip().book("flight").book("train"), "seq 4"),
+        (Trip().book("hotel").book("flight"), "seq 2"),
+        (Trip().book("flight", kind="pivot").book("hotel"), "seq 2"),
+        (Trip().book("hotel", after=[]).book("flight", after=[]), "seq 2"),
+        (Trip(), "seq 2"),
+    ],
+)
+def test_a_saga_that_has_changed_since_is_not_resumed(other, place):
+    events = Trip().book("flight").book("hotel").run()[:-1]
+    with pytest.raises(Diverged) as refused:
+        of_a_stranger(other.saga, events)
+    assert refused.value.where == place
+    assert "version that began" in refused.value.todo or "nothing was under way" in refused.value.what
+
+
+def test_a_seed_that_has_changed_since_is_not_resumed():
+    trip = Trip().book("flight", retry=Retry(attempts_max=3))
+    events = trip.run("flight:error@1", seed=1)[:-1]
+    with pytest.raises(Diverged, match=r"operation\.retry_scheduled"):
+        of_a_stranger(trip.saga, events, seed=2)
+
+
+def test_a_policy_that_has_changed_since_is_not_resumed():
+    trip = Trip().book("flight").book("hotel")
+    events = trip.run("hotel:timeout_after")[:-1]
+    with pytest.raises(Diverged):
+        of_a_stranger(trip.saga, events, policy=POLICIES["none"])
+
+
+def test_an_answer_to_what_was_never_asked_is_not_resumed():
+    events = purchased().log.events[OPENING:]
+    lost = [event for event in events[:-1] if getattr(event, "operation", "") != "reserve_stock"]
+    with pytest.raises(Diverged):
+        resume(shop().driver, purchase, POLICIES["default"], Tape(0), lost, FaultPlan())
+
+
+def test_two_events_are_the_same_whatever_their_number_time_and_hash():
+    event = purchased().log.events[-1]
+    assert same(event, msgspec.structs.replace(event, seq=99, time="", prev="x"))
+    assert not same(event, msgspec.structs.replace(event, left=["notify_customer"]))
+    assert not same(event, began())

@@ -47,7 +47,11 @@ class Trip:
         return self
 
     def run(
-        self, *faults: str, policy: Policy = DEFAULT, seed: int | None = None, choices: dict[str, int] | None = None
+        self,
+        *faults: str,
+        policy: Policy = DEFAULT,
+        seed: int | None = None,
+        choices: dict[str, int] | None = None,
     ) -> list[Event]:
         """Run a transaction to its end; its events."""
         log, world = MemoryLog(), NoWorld()
@@ -58,7 +62,9 @@ class Trip:
         return log.events
 
     def began(self) -> TransactionBegan:
-        return TransactionBegan(transaction="tx-1", saga="trip", policy="default", request={"to": "Oslo"}, seed=0)
+        return TransactionBegan(
+            transaction="tx-1", saga="trip", policy="default", request={"to": "Oslo"}, seed=0
+        )
 
     def _handler(self, name: str) -> Handler:
         def handler(call: Call) -> dict[str, object]:

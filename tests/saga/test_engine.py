@@ -309,7 +309,9 @@ def test_whatever_else_an_action_does_counts_as_unknown(answer):
     assert reverts(trip) == ["cancel_flight"]
 
 
-@pytest.mark.parametrize("answer", [ValueError("odd"), Aborted("no"), {"a": 0.5}, Partial({"a": 0.5}, {})], ids=repr)
+@pytest.mark.parametrize(
+    "answer", [ValueError("odd"), Aborted("no"), {"a": 0.5}, Partial({"a": 0.5}, {})], ids=repr
+)
 def test_whatever_else_a_revert_does_counts_as_unknown_and_is_tried_again(answer):
     trip = Trip(hotel=HARD, cancel_flight=[answer, {}]).book("flight").book("hotel")
     events = trip.run()

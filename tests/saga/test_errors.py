@@ -9,7 +9,10 @@ from marketsim.saga.policies import POLICIES, policy_named
 
 
 def test_an_error_says_where_what_and_what_to_do():
-    assert str(InputError("no such thing", where="a.yaml:3", todo="write b")) == "a.yaml:3: no such thing (write b)"
+    assert (
+        str(InputError("no such thing", where="a.yaml:3", todo="write b"))
+        == "a.yaml:3: no such thing (write b)"
+    )
     assert str(InputError("no such thing")) == "no such thing"
 
 

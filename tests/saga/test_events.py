@@ -31,7 +31,9 @@ values = st.recursive(
     max_leaves=8,
 )
 objects = st.dictionaries(texts, values, max_size=4)
-postings = st.builds(Posting, account=texts, amount_minor=integers, currency=texts, product=texts, quantity=integers)
+postings = st.builds(
+    Posting, account=texts, amount_minor=integers, currency=texts, product=texts, quantity=integers
+)
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
     int: integers,
@@ -64,7 +66,13 @@ def test_a_line_is_canonical_and_is_read_as_what_was_written(event):
 
 def least(kind: type[Event]) -> Event:
     """An event of a type with no more than it must have."""
-    blank: dict[Any, Any] = {str: "x", int: 1, dict[str, Any]: {"a": 1}, list[str]: ["x"], list[dict[str, Any]]: []}
+    blank: dict[Any, Any] = {
+        str: "x",
+        int: 1,
+        dict[str, Any]: {"a": 1},
+        list[str]: ["x"],
+        list[dict[str, Any]]: [],
+    }
     needed = [field for field in msgspec.structs.fields(kind) if field.required]
     return kind(**{field.name: blank.get(field.type, []) for field in needed})
 

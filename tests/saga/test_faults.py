@@ -98,7 +98,10 @@ def test_what_is_no_fault_is_refused_with_the_remedy(text, what, todo):
     ("text", "what"),
     [
         ("refund_payment:card_declined", "card_declined strikes operations; refund_payment is a revert"),
-        ("reserve_stock:card_declined", "card_declined happens at payment; reserve_stock belongs to inventory"),
+        (
+            "reserve_stock:card_declined",
+            "card_declined happens at payment; reserve_stock belongs to inventory",
+        ),
         ("orders:card_declined", "card_declined happens at payment; orders belongs to orders"),
         ("payment:out_of_stock", "out_of_stock happens at inventory; payment belongs to payment"),
         ("release_stock:out_of_stock", "out_of_stock strikes operations; release_stock is a revert"),
@@ -124,7 +127,9 @@ def plan(*texts: str) -> FaultPlan:
     return FaultPlan(parse_fault(text, purchase) for text in texts)
 
 
-def strikes(faults: FaultPlan, name: str, attempts: range, *, revert: bool = False, seed: int = 1) -> list[str]:
+def strikes(
+    faults: FaultPlan, name: str, attempts: range, *, revert: bool = False, seed: int = 1
+) -> list[str]:
     operation = purchase.operations[name]
     found = [faults.strike("tx-1", operation, revert, attempt, Tape(seed)) for attempt in attempts]
     return [fault.name if fault else "" for fault in found]

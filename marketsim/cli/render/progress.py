@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TextIO, TypeVar
+from typing import Generic, TextIO, TypeVar
 
 __all__ = ["Counter", "tracked"]
 
@@ -12,7 +12,7 @@ _SHOW_AFTER_S = 1.0
 _LOOK_EVERY = 2_000
 
 
-class Counter:
+class Counter(Generic[T]):
     """Calls ``see`` with each item, and counts on a terminal once that has taken more than a second."""
 
     def __init__(self, what: str, stream: TextIO, see: Callable[[T], None]) -> None:

@@ -20,7 +20,9 @@ def show_result(result: Result, console: Console, stream: TextIO, *, brief: bool
     """Print a scenario's result; ``brief`` leaves out what happened and keeps the verdict."""
     scenario, glyphs = result.scenario, glyphs_for(stream)
     if not brief:
-        console.print(Text.assemble("\n", (printable(scenario.name), "name"), f"  policy {printable(result.policy)}"))
+        console.print(
+            Text.assemble("\n", (printable(scenario.name), "name"), f"  policy {printable(result.policy)}")
+        )
         console.print(Text(printable(scenario.description), "faint"))
         for course in result.courses:
             console.print()

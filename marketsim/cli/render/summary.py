@@ -41,19 +41,34 @@ def show_findings(
     errors = [each for each in findings if each.severity == "error"]
     verdict = f"{checks} checks hold over {events:,} events"
     if errors:
-        verdict = f"{len({each.rule for each in errors})} of {checks} checks are broken, {len(errors)} finding(s):"
+        broken = len({each.rule for each in errors})
+        verdict = f"{broken} of {checks} checks {'is' if broken == 1 else 'are'} broken over {events:,} events"
+    if findings:
+        verdict += f": {_counted(findings)}"
     mark = (f"{glyphs.failed} ", "bad") if errors else (f"{glyphs.done} ", "good")
     _print(console, Text.assemble(("  checks  ", "name"), mark, verdict), 10)
     for each in findings:
         _show_finding(each, console, glyphs)
 
 
+def _counted(findings: Sequence[Finding]) -> str:
+    """How many errors and warnings there are, in words."""
+    severities = [each.severity for each in findings]
+    counts = {name: severities.count(name) for name in sorted(set(severities))}
+    return ", ".join(f"{count:,} {name}{'s' if count > 1 else ''}" for name, count in counts.items())
+
+
 def _show_finding(finding: Finding, console: Console, glyphs: Glyphs) -> None:
     style = "bad" if finding.severity == "error" else "warn"
     line = f"{finding.file}:{finding.line}" if finding.line else ""
-    place = ", ".join(part for part in (finding.transaction, f"seq {finding.seq}" if finding.seq else "", line) if part)
+    place = ", ".join(
+        part for part in (finding.transaction, f"seq {finding.seq}" if finding.seq else "", line) if part
+    )
     head = Text.assemble(
-        "    ", (finding.severity, style), f" {finding.rule}", (f" ({printable(place)})" if place else "", "faint")
+        "    ",
+        (finding.severity, style),
+        f" {finding.rule}",
+        (f" ({printable(place)})" if place else "", "faint"),
     )
     _print(console, head, 6)
     _print(console, Text(f"      {printable(finding.message)}"), 6)
@@ -76,7 +91,9 @@ def _rows(
         ("orders", ", ".join(outcome.orders) or "none", "" if outcome.orders else "faint"),
     ]
     if outcome.dead_letters:
-        rows.append(("waits", f"for a person: {', '.join(outcome.dead_letters)} could not be reverted", "bad"))
+        rows.append(
+            ("waits", f"for a person: {', '.join(outcome.dead_letters)} could not be reverted", "bad")
+        )
     if outcome.left:
         rows.append(("left", f"{', '.join(outcome.left)} ran out of attempts", "warn"))
     for fault in outcome.never_reached:

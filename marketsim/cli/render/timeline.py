@@ -94,7 +94,9 @@ class Timeline:
 
     def _head(self, event: TransactionBegan) -> None:
         self.transaction, self._began = event.transaction, event
-        head = Text.assemble((printable(event.transaction), "name"), "  ", printable(self.title or event.saga))
+        head = Text.assemble(
+            (printable(event.transaction), "name"), "  ", printable(self.title or event.saga)
+        )
         self.console.print(head)
         facts = f"policy {event.policy}, seed {event.seed}, {event.time}"
         self.console.print(Text(f"  {printable(facts)}", "faint"))
@@ -127,7 +129,9 @@ class Timeline:
             attempt.fault = event.fault
         if event.fault.startswith("crash"):
             what = f"the process dies here: {event.fault}"
-            self._line(event, self.glyphs.crash, event.compensation or event.operation, what, "fault", injected=True)
+            self._line(
+                event, self.glyphs.crash, event.compensation or event.operation, what, "fault", injected=True
+            )
 
     def _succeeded(self, event: OperationSucceeded) -> None:
         words = self._effects(event) or result_words(event.result)
@@ -184,7 +188,9 @@ class Timeline:
 
     # How a line is drawn.
 
-    def _told(self, event: OperationFailed | OperationUnknown | CompensationFailed, code: str, reason: str) -> str:
+    def _told(
+        self, event: OperationFailed | OperationUnknown | CompensationFailed, code: str, reason: str
+    ) -> str:
         attempt = self._attempts.get((event.operation, getattr(event, "compensation", "")))
         injected = attempt is not None and attempt.fault and attempt.fault in code
         number = f"attempt {event.attempt}: " if event.attempt > 1 or injected else ""
@@ -213,7 +219,9 @@ class Timeline:
         body_from = _TIME_WIDTH + 2 + _NAME_WIDTH
         gap = max(1, body_from - lead.cell_len)
         mark = f" {self.glyphs.fault} injected" if injected else ""
-        self._wrapped(lead, gap, f"{printable(words)}{mark}", "faint" if style == "waiting" else "", body_from, lanes)
+        self._wrapped(
+            lead, gap, f"{printable(words)}{mark}", "faint" if style == "waiting" else "", body_from, lanes
+        )
 
     def _wrapped(self, lead: Text, gap: int, words: str, style: str, body_from: int, lanes: str) -> None:
         width = max(self.console.width, 60)
@@ -228,9 +236,10 @@ class Timeline:
 
     def _rule(self, words: str, style: str) -> None:
         margin = " " * (_TIME_WIDTH + 2)
-        for line in wrapped(Text(printable(words), style), self.console, max(40, self.console.width - len(margin))):
+        for line in wrapped(
+            Text(printable(words), style), self.console, max(40, self.console.width - len(margin))
+        ):
             self.console.print(Text.assemble(margin, line), no_wrap=True, overflow="ignore", crop=False)
-
 
 
 _DRAW: dict[type[Event], Callable[[Timeline, Any], None]] = {

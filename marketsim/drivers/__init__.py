@@ -1,0 +1,1 @@
+"""Who runs the engine: real processes, virtual time, recovery and replay."""

@@ -1,0 +1,52 @@
+"""One transaction of any saga, in memory and in virtual time, through every crash that is injected."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from marketsim.audit.log import MemoryLog
+from marketsim.drivers.clock import Clock
+from marketsim.drivers.recovery import fault_plan, resume
+from marketsim.drivers.virtual import Driver, NoWorld, World
+from marketsim.saga.definition import Saga
+from marketsim.saga.errors import ProcessCrashed
+from marketsim.saga.events import Event, TransactionBegan
+from marketsim.saga.faults import parse_fault
+from marketsim.saga.policies import policy_named
+from marketsim.saga.tape import Tape
+
+__all__ = ["run_in_memory"]
+
+
+def run_in_memory(
+    saga: Saga,
+    request: dict[str, Any],
+    *,
+    faults: Iterable[str] = (),
+    policy: str = "default",
+    seed: int = 0,
+    world: World | None = None,
+    start_us: int = 0,
+) -> list[Event]:
+    """Run one transaction of ``saga`` to its end; the events, of which the last says how it ended.
+
+    ``faults`` are written ``TARGET:FAULT[@ATTEMPTS][%PROBABILITY]``. A crash ends a driver, as it ends
+    a process, and the next one resumes from the events alone. ``start_us`` is the time at which it
+    begins, in microseconds since 1970. Raises InputError for an unknown policy or fault.
+    """
+    rules = policy_named(policy)
+    texts = [str(parse_fault(text, saga)) for text in faults]
+    began = TransactionBegan(
+        transaction="tx-1", saga=saga.name, policy=policy, request=request, seed=seed, faults=texts
+    )
+    log, fold, clock = MemoryLog(), world or NoWorld(), Clock(start_us)
+    driver = Driver(log, fold, clock)
+    driver.begin(saga, rules, Tape(seed), began, fault_plan(began, saga))
+    while True:
+        try:
+            driver.run()
+            return log.events
+        except ProcessCrashed:
+            driver = Driver(log, fold, clock)
+            # Nothing was recorded yet if the process died before its first intent.
+            plan = fault_plan(began, saga, crashes=False)
+            resume(driver, saga, rules, Tape(seed), list(log.events), plan)

@@ -1,0 +1,210 @@
+"""The virtual driver: the order of events, the course of time, and many transactions on one clock."""
+
+from typing import Any
+
+import pytest
+from drivers.runs import OPENING, START_US, begin, began, errors, finished, purchased, shop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from saga.strangers import Trip, types
+
+from marketsim.drivers.clock import Clock, parse_time
+from marketsim.drivers.virtual import Driver
+from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
+from marketsim.saga.definition import Call, Retry, Saga
+from marketsim.saga.errors import MarketError
+from marketsim.saga.events import (
+    CompensationStarted,
+    EffectEvent,
+    Event,
+    LedgerPosted,
+    OperationRetryScheduled,
+    OperationStarted,
+    TransactionCommitted,
+    TransactionCompensated,
+    encode,
+)
+from marketsim.saga.faults import FAULTS
+from marketsim.saga.policies import POLICIES
+from marketsim.saga.tape import Tape
+
+MINUTE_US = 60_000_000
+QUIET = [name for name, fault in FAULTS.items() if fault.outcome != "crash" and fault.name != "did_nothing"]
+
+
+def test_a_purchase_goes_its_way():
+    assert purchased().types == [
+        "transaction.began",
+        "operation.started",
+        "operation.succeeded",
+        "operation.started",
+        "ledger.posted",
+        "operation.started",
+        "operation.succeeded",
+        "operation.succeeded",
+        "operation.started",
+        "ledger.posted",
+        "operation.succeeded",
+        "operation.started",
+        "ledger.posted",
+        "order.placed",
+        "operation.succeeded",
+        "operation.started",
+        "notification.sent",
+        "operation.succeeded",
+        "transaction.committed",
+    ]
+
+
+def assert_intents_come_first(events: list[Event]) -> None:
+    under_way: set[tuple[str, str, int]] = set()
+    for event in events:
+        here = (
+            getattr(event, "transaction", ""),
+            getattr(event, "compensation", "") or getattr(event, "operation", ""),
+            getattr(event, "attempt", 0),
+        )
+        if isinstance(event, OperationStarted | CompensationStarted):
+            assert here not in under_way
+            under_way.add(here)
+        elif isinstance(event, EffectEvent) and event.transaction:
+            assert here in under_way, event
+        elif event.type.endswith((".succeeded", ".failed", ".unknown", ".partial", ".aborted")):
+            under_way.remove(here)
+    assert not under_way
+
+
+@pytest.mark.parametrize("faults", [(), ("place_order:timeout_after", "refund_payment:server_error_after@1")])
+def test_the_intent_is_written_first_then_the_effect_then_the_outcome(faults):
+    assert_intents_come_first(purchased(*faults).log.events)
+
+
+def test_an_event_is_kept_then_applied_then_shown():
+    seen: list[str] = []
+
+    class Witness:
+        def append(self, event: Event) -> None:
+            seen.append("log")
+
+        def apply(self, event: Event) -> None:
+            seen.append("world")
+
+    witness = Witness()
+    driver = Driver(witness, witness, Clock(0), watch=lambda event: seen.append("watch"))
+    driver.record(began())
+    assert seen == ["log", "world", "watch"]
+
+
+def test_ten_retries_a_minute_apart_take_ten_minutes_of_the_stream():
+    patient = Retry(attempts_max=11, delay_us=MINUTE_US, factor=1, jitter_percent=0)
+    trip = Trip().book("flight", retry=patient, latency_us=(0, 0))
+    events = trip.run("flight:error@1-10")
+    assert types(events)[-1] == "committed"
+    took = parse_time(events[-1].time) - parse_time(events[0].time)
+    assert took == 10 * MINUTE_US
+    assert sum(event.delay_us for event in events if isinstance(event, OperationRetryScheduled)) == took
+
+
+def test_an_answer_that_does_not_come_costs_the_whole_time_limit():
+    events = purchased("charge_payment:timeout_before@1").log.events
+    at = {event.type: parse_time(event.time) for event in events if getattr(event, "operation", "") == "charge_payment"}
+    assert at["operation.unknown"] - at["fault.injected"] == 10_000_000
+
+
+def test_time_never_runs_back_in_a_stream():
+    for faults in [(), ("payment:insufficient_funds",), ("charge_payment:crash_after_effect",)]:
+        times = [event.time for event in purchased(*faults).log.events]
+        assert times == sorted(times)
+        assert all(time.endswith("Z") and len(time) == 27 for time in times)
+
+
+def two(units: int, *, delay_us: int = 0, faults: tuple[str, ...] = ()) -> Any:
+    market = shop(units)
+    begin(market, began(*faults, number=1))
+    begin(market, began(number=2, seed=5), delay_us=delay_us)
+    return finished(market)
+
+
+@given(st.integers(0, 600_000))
+@settings(max_examples=60, deadline=None)
+def test_the_last_item_is_sold_exactly_once_however_two_purchases_interleave(delay_us):
+    market = two(1, delay_us=delay_us)
+    ends = [event for event in market.log.events if isinstance(event, TransactionCommitted | TransactionCompensated)]
+    assert sorted(event.type for event in ends) == ["transaction.committed", "transaction.compensated"]
+    assert market.world.available("laptop-1") == 0
+    assert len(market.world.standing_orders()) == 1
+    assert errors(market.log.events) == []
+
+
+def test_two_purchases_really_interleave():
+    owners = [getattr(event, "transaction", "") for event in two(2).log.events[OPENING:]]
+    changes = sum(one != other for one, other in zip(owners, owners[1:], strict=False))
+    assert changes > 6
+
+
+def test_a_transaction_begins_when_it_is_to_begin():
+    market = two(2, delay_us=250_000)
+    first = next(event for event in market.log.events if getattr(event, "transaction", "") == "tx-2")
+    assert parse_time(first.time) == START_US + 250_000
+
+
+@pytest.mark.parametrize("seed", [0, 1, 99])
+def test_the_same_seed_gives_the_same_stream_to_the_byte(seed):
+    faults = ("payment:error%40", "place_order:timeout_after%30", "refund_payment:error%50")
+    assert purchased(*faults, seed=seed).lines == purchased(*faults, seed=seed).lines
+
+
+def test_another_seed_gives_another_stream():
+    streams = {b"\n".join(purchased("payment:error%40", seed=seed).lines[OPENING + 1 :]) for seed in range(20)}
+    assert len(streams) == 20
+
+
+@given(
+    st.lists(
+        st.builds(
+            "{}:{}%{}".format,
+            st.sampled_from(
+                ["charge_payment", "place_order", "refund_payment", "release_stock", "cancel_order", "reserve_stock"]
+            ),
+            st.sampled_from([name for name in QUIET if not FAULTS[name].services]),
+            st.integers(0, 100),
+        ),
+        max_size=5,
+    ),
+    st.integers(0, 1000),
+    st.sampled_from(sorted(POLICIES)),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_strikes_the_checks_hold_under_a_policy_that_reverts(faults, seed, policy):
+    market = purchased(*faults, seed=seed, policy=policy)
+    assert_intents_come_first(market.log.events)
+    if market.types[-1] in ("transaction.committed", "transaction.compensated"):
+        assert errors(market.log.events) == []
+
+
+def test_an_effect_that_is_lost_on_purpose_is_found_by_the_checks():
+    assert {each.rule for each in errors(purchased("payment:card_declined", policy="none").log.events)} == {
+        "stock-conserved"
+    }
+    did_nothing = purchased("payment:card_declined", "release_stock:did_nothing").log.events
+    assert "stock-conserved" in {each.rule for each in errors(did_nothing)}
+
+
+def test_a_stream_that_refuses_an_event_is_no_answer_of_a_service():
+    saga = Saga("trip")
+
+    @saga.operation(service="desk")
+    def book(call: Call) -> dict[str, object]:
+        raise MarketError("the disk is full")
+
+    market = shop()
+    market.driver.begin(saga, POLICIES["default"], Tape(0), began())
+    with pytest.raises(MarketError, match="the disk is full"):
+        market.driver.run()
+
+
+def test_an_event_of_no_transaction_is_recorded_as_well():
+    market = shop(1)
+    market.driver.record(LedgerPosted(postings=stock("laptop-1", 4, SUPPLIER, AVAILABLE), reason="restock"))
+    assert market.world.available("laptop-1") == 5
+    assert b'"reason":"restock"' in encode(market.log.events[-1])
