@@ -215,6 +215,11 @@ class LogWriter:
         time = decode(self._last).time if self._last else self._time
         return Position(self._size, self._hashes[0], peaks, self._segment, self._offset, time)
 
+    @property
+    def failed(self) -> bool:
+        """Whether a write has failed (or the log is closed), so that no more events are taken."""
+        return self._encode is _refuse
+
     def close(self) -> None:
         """Flush, write the checkpoint, and let go of the file; a second time does nothing."""
         try:

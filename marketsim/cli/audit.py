@@ -75,7 +75,8 @@ def show(
             raise InputError(
                 f"there is no event {what}", where=str(session.market), todo="see: marketsim audit list"
             )
-        session.out.write(escaped_json(msgspec.json.format(encode(found), indent=2).decode()) + "\n")
+        if session.json or not session.quiet:
+            session.emit(_object(found))
         return 0
     return _show_transaction(session, list(read_events(folder)), what)
 

@@ -14,7 +14,9 @@ __all__ = ["catalog_app"]
 
 catalog_app = group("catalog", "The products, customers and orders of a market.")
 
-_Id = Annotated[str, typer.Argument(help="The id of a product, a customer or an order.", show_default=False)]
+_Id = Annotated[
+    str, typer.Argument(metavar="ID", help="The id of a product, a customer or an order.", show_default=False)
+]
 _ProductId = Annotated[str, typer.Argument(help="The product's id.", show_default=False)]
 
 
@@ -39,7 +41,8 @@ def list_catalog(
         heads, right = _HEADS[what]
         rows = [[_cell(record.get(head, "")) for head in heads] for record in records]
         show_table(session.console(), heads, rows, right=right)
-        session.say(f"{len(records):,} {what}; prices in {world.currency}")
+        told = what.removesuffix("s") if len(records) == 1 else what
+        session.say(f"{len(records):,} {told}; prices in {world.currency}")
     return 0
 
 
@@ -61,7 +64,10 @@ def show_record(session: Session, name: _Id) -> int:
 
 
 @command(
-    catalog_app, "add", example="marketsim catalog add lamp-1 --name 'Desk lamp' --price 39.90 --stock 12"
+    catalog_app,
+    "add",
+    example="marketsim catalog add lamp-1 --name 'Desk lamp' --price 39.90 --stock 12",
+    writes=True,
 )
 def add_product(
     session: Session,
@@ -86,7 +92,7 @@ def add_product(
     return _edit(session, add, f"added {product}")
 
 
-@command(catalog_app, "restock", example="marketsim catalog restock laptop-1 10")
+@command(catalog_app, "restock", example="marketsim catalog restock laptop-1 10", writes=True)
 def restock(
     session: Session,
     product: _ProductId,
@@ -137,7 +143,7 @@ def _edit(session: Session, change: Any, told: str) -> int:
     from marketsim.market.directory import open_market
 
     now = stamp(now_us())
-    with open_market(session.market, time=now) as market:
+    with open_market(session.market, time=now, timeout_s=session.wait_s) as market:
         for notice in market.notices:
             session.note(notice)
         market.edit(change, now)

@@ -39,8 +39,10 @@ def exit_of_error(error: MarketsimError) -> Exit:
     return next(code for kind, code in _OF_ERRORS if isinstance(error, kind))
 
 
-def exit_of_end(end: Event) -> Exit:
-    """The exit code of a purchase, by the event that ended its transaction."""
+def exit_of_end(end: Event | None) -> Exit:
+    """The exit code of a purchase, by the event that ended its transaction (None: it is open)."""
+    if end is None:
+        return Exit.INCOMPLETE
     if isinstance(end, TransactionCommitted):
         return Exit.OK
     if isinstance(end, TransactionStuck | TransactionAbandoned):

@@ -37,7 +37,9 @@ def run_purchase(session: Session, request: Request, durability: Literal["group"
     """Run the purchase and show it; the exit code. Raises InputError before anything is recorded."""
     saga, policy = saga_named("purchase"), policy_named(request.policy)
     faults = [str(parse_fault(text, saga, where="--fail")) for text in request.faults]
-    with open_market(session.market, durability=durability, time=stamp(now_us())) as market:
+    with open_market(
+        session.market, durability=durability, time=stamp(now_us()), timeout_s=session.wait_s
+    ) as market:
         _say_notices(session, market)
         began = TransactionBegan(
             transaction=f"tx-{market.world.transactions + 1}",

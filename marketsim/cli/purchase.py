@@ -16,7 +16,9 @@ QUANTITY_REQUEST_MAX = 1_000_000
 """What is above cannot be meant as a request; what is below is for the guardrails to judge."""
 
 
-@command(purchase_app, "purchase", example="marketsim purchase laptop-1 --fail payment:card_declined")
+@command(
+    purchase_app, "purchase", example="marketsim purchase laptop-1 --fail payment:card_declined", writes=True
+)
 def purchase(
     session: Session,
     product: Annotated[
@@ -32,7 +34,7 @@ def purchase(
         typer.Option(
             "--fail",
             metavar="FAULT",
-            help=r"Inject TARGET:FAULT\[@ATTEMPTS][%PROBABILITY]; see: marketsim faults list. Repeat for several.",
+            help="Inject a failure, such as payment:card_declined@1; see: marketsim faults list. Repeat it.",
             show_default=False,
         ),
     ] = None,

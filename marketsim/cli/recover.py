@@ -16,7 +16,7 @@ __all__ = ["recover_app"]
 recover_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
 
 
-@command(recover_app, "recover", example="marketsim recover")
+@command(recover_app, "recover", example="marketsim recover", writes=True)
 def recover(
     session: Session,
     fail: Annotated[
@@ -39,7 +39,7 @@ def recover(
 
     for text in fail or []:
         parse_fault(text, SAGAS["purchase"], where="--fail")
-    with open_market(session.market, time=stamp(now_us()), whole=True) as market:
+    with open_market(session.market, time=stamp(now_us()), whole=True, timeout_s=session.wait_s) as market:
         for notice in market.notices:
             session.note(notice)
         market.log.flush()

@@ -1,6 +1,7 @@
 """`marketsim replay`: run what was recorded again, and say where it differs."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -128,7 +129,7 @@ def _watcher(session: Session, step: bool, until: int | None) -> Callable[[Event
 
 def _check_chain(events: Sequence[Event], where: str) -> None:
     """Raise LogDamaged where two neighbours in a file do not belong together any more."""
-    for one, other in zip(events, events[1:], strict=False):
+    for one, other in pairwise(events):
         if other.seq == one.seq + 1 and other.prev != leaf_hash(encode(one)):
             raise LogDamaged(
                 f"event {one.seq} ({one.type}) was altered after it was recorded",

@@ -92,13 +92,14 @@ def show_scenario(
     from marketsim.scenario.load import load_scenario
     from marketsim.scenario.shipped import find_scenarios
 
+    found = []
     for path in find_scenarios(name):
+        loaded = load_scenario(path)
         text = path.read_text(encoding="utf-8", errors="replace")
-        load_scenario(path)
-        if session.json:
-            session.emit({"name": path.stem, "text": text})
-        else:
-            session.say(text.rstrip("\n"))
+        found.append({"name": loaded.name, "file": str(path), "text": text})
+        session.say(text.rstrip("\n"))
+    if session.json:
+        session.emit({"scenarios": found})
     return 0
 
 

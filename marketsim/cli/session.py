@@ -11,11 +11,18 @@ import msgspec
 import typer
 
 from marketsim.cli.render.text import escaped_json, printable
+from marketsim.saga.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Session", "command", "group"]
+__all__ = ["WAIT_S", "Session", "command", "group"]
+
+
+WAIT_S = 30
+"""How long a command waits for another one that writes to the market, in seconds, unless told."""
+
+_WAIT_MAX_S = 86_400
 
 
 class Session:
@@ -27,12 +34,16 @@ class Session:
         *,
         json: bool = False,
         quiet: bool = False,
+        wait_s: int = WAIT_S,
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
         self.market = market or Path(os.environ.get("MARKETSIM_MARKET") or "market")
         self.json = json
         self.quiet = quiet
+        if not 0 <= wait_s <= _WAIT_MAX_S:
+            raise InputError(f"{wait_s} seconds", where="--wait", todo=f"give 0 to {_WAIT_MAX_S:,}")
+        self.wait_s = wait_s
         self.out = out or sys.stdout
         self.err = err or sys.stderr
 
@@ -76,6 +87,10 @@ _JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document, an
 _QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
+_WAIT = Annotated[
+    int, typer.Option("--wait", metavar="SECONDS", help="How long to wait for another command that writes.")
+]
+
 _COMMON: tuple[tuple[str, Any, Any], ...] = (
     ("market", _MARKET, None),
     ("json", _JSON, False),
@@ -97,23 +112,34 @@ def group(name: str, sentence: str) -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str, *, example: str
+    app: typer.Typer, name: str, *, example: str, writes: bool = False
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Declare a command: a function of a Session and its own options that returns an exit code.
 
-    The options that every command has are added here, and the help ends with the example.
+    The options that every command has are added here, and the help ends with the example. One that
+    ``writes`` to a market has to wait for whoever else does.
     """
 
     def declare(function: Callable[..., int]) -> Callable[..., int]:
         own = list(inspect.signature(function).parameters.values())[1:]
+        shared = (*_COMMON, ("wait", _WAIT, WAIT_S)) if writes else _COMMON
         common = [
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            for option, kind, default in _COMMON
+            for option, kind, default in shared
         ]
+        for each in own:
+            info = each.annotation.__metadata__[0]
+            if isinstance(info, typer.models.ArgumentInfo) and info.metavar is None:
+                info.metavar = each.name.upper()
 
         def call(**options: Any) -> None:
             options.pop("debug")
-            session = Session(options.pop("market"), json=options.pop("json"), quiet=options.pop("quiet"))
+            session = Session(
+                options.pop("market"),
+                json=options.pop("json"),
+                quiet=options.pop("quiet"),
+                wait_s=options.pop("wait", WAIT_S),
+            )
             raise typer.Exit(function(session, **options))
 
         keywords = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]

@@ -1,14 +1,24 @@
 """The market directory: the stream, its snapshot `catalog.json`, and the lock that keeps writers apart."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from marketsim.audit.checkpoint import sync_folder
 from marketsim.audit.log import START, Durability, LogReader, LogWriter, cut_torn_line
-from marketsim.market.bookkeeping import batches, edit_of, orders_of, rebuilt_catalog, snapshot_of, world_of
+from marketsim.market.bookkeeping import (
+    Edit,
+    batches,
+    edit_of,
+    orders_of,
+    rebuilt_catalog,
+    snapshot_of,
+    world_of,
+)
 from marketsim.market.catalog import (
     Catalog,
     catalog_digest,
@@ -54,29 +64,40 @@ class Market:
         )
         change(edited.products)
         check_catalog(edited, self.world.currency)
+        edit = edit_of(edited, self.world, self.path / "catalog.json")
         self.catalog = edited
-        return self.book(time)
+        self.book(edit, time)
+        return edit.summary
 
-    def book(self, time: str) -> str:
-        """Record how the catalog differs from the world, so that the books still balance."""
-        edit = edit_of(self.catalog, self.world, self.path / "catalog.json")
+    def book(self, edit: Edit, time: str) -> None:
+        """Record an edit, so that the books still balance."""
         for event in edit.events:
             event.time = max(time, self.log.position.time)
             self.log.append(event)
             self.world.apply(event)
-        return edit.summary
 
     def close(self) -> None:
-        """Write what is buffered, the tree's head, and the snapshot."""
-        self.log.close()
-        position = self.log.position
-        self.catalog = updated(self.catalog, self.world)
-        digest = catalog_digest(self.catalog)
-        save_catalog(self.path / "catalog.json", self.catalog, snapshot_of(self.world, position, digest))
+        """Write what is buffered, then the tree's head and the snapshot.
+
+        The stream is the truth: where only the snapshot cannot be written, that is a notice, and the
+        next command folds the tail. After a failed write there is nothing true to take a snapshot of.
+        """
+        if self.log.failed:
+            self.log.abandon()
+            return
+        self.log.flush()
+        try:
+            self.log.close()
+            updated(self.catalog, self.world)
+            digest = catalog_digest(self.catalog)
+            snapshot = snapshot_of(self.world, self.log.position, digest)
+            save_catalog(self.path / "catalog.json", self.catalog, snapshot)
+        except MarketError as error:
+            self.notices.append(f"the snapshot was not written, the stream was: {error}")
 
 
 def updated(catalog: Catalog, world: World) -> Catalog:
-    """The catalog with the stock and the orders that the world has now."""
+    """The catalog, changed in place to the stock and the orders that the world has now."""
     for record in catalog.products:
         record["inStock"] = world.available(record["id"])
     catalog.orders[:] = orders_of(catalog.orders, world)
@@ -88,23 +109,35 @@ def create_market(path: Path, catalog: Catalog, currency: str, time: str) -> Non
 
     Raises MarketError if the folder holds anything, or cannot be written.
     """
+    staging = path.with_name(f".{path.resolve().name}.{os.getpid()}.new")
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             what = "there is a market already" if (path / "audit").exists() else "this is no empty folder"
             raise MarketError(what, where=str(path), todo="name another one with --market DIR")
-        path.mkdir(parents=True, exist_ok=True)
+        staging.mkdir(parents=True)
+        _open_books(staging, path.resolve().name, catalog, currency, time)
+        # Whole or not at all: a folder takes the place of an empty one, or of none.
+        os.replace(staging, path)
+        sync_folder(path.parent)
     except OSError as error:
         raise MarketError(
             _reason(error), where=str(path), todo="name another folder with --market DIR"
         ) from error
-    with _locked(path, LOCK_TIMEOUT_S):
-        world = World()
-        with LogWriter(path / "audit", path.resolve().name) as log:
-            for event in opening_events(path.resolve().name, catalog, currency):
-                event.time = time
-                log.append(event)
-                world.apply(event)
-            Market(path, world, catalog, log).close()
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _open_books(path: Path, origin: str, catalog: Catalog, currency: str, time: str) -> None:
+    world = World()
+    log = LogWriter(path / "audit", origin)
+    for event in opening_events(origin, catalog, currency):
+        event.time = time
+        log.append(event)
+        world.apply(event)
+    market = Market(path, world, catalog, log)
+    market.close()
+    if market.notices:
+        raise MarketError(market.notices[0])
 
 
 def opening_events(origin: str, catalog: Catalog, currency: str) -> Iterator[Event]:
@@ -137,16 +170,19 @@ def open_market(
     """Open a market for writing: take the lock, mend a torn line, fold the tail, book a person's edits.
 
     ``time`` (RFC 3339) stamps the record of an edit; ``whole`` folds the stream from its beginning,
-    which also rebuilds a lost snapshot. When the block ends, by an error too, what was appended is
-    written, with head and snapshot. Raises MarketError, MarketBusy, CatalogError or LogDamaged.
+    which also rebuilds a lost snapshot. When the block ends, what was appended is written, with head
+    and snapshot; after an error without the snapshot, since the world may have missed an event that
+    the stream has. Raises MarketError, MarketBusy, CatalogError or LogDamaged.
     """
     check_market(path)
     with _locked(path, timeout_s):
         market = _opened(path, durability, time, whole)
         try:
             yield market
-        finally:
-            market.close()
+        except BaseException:
+            market.log.close()
+            raise
+        market.close()
 
 
 def read_catalog(path: Path) -> tuple[Catalog, World]:
@@ -180,11 +216,18 @@ def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Marke
         )
     catalog, snapshot = (Catalog([], [], [], {}), {}) if lost else _snapshot(path)
     edited = not lost and catalog_digest(catalog) != snapshot.get("digest")
-    fresh = whole or edited
-    world, position = (World(), START) if fresh else world_of(catalog, snapshot)
+    world, position = world_of(catalog, snapshot) if not lost else (World(), START)
+    edit, snapshot_size = None, position.size
+    if whole or edited:
+        world, position = World(), START
     reader = LogReader(folder, position)
     for event in reader:
+        # An edit was made to the snapshot, so it is held against the world as it was then.
+        if edited and event.seq == snapshot_size + 1:
+            edit = edit_of(catalog, world, path / "catalog.json")
         world.apply(event)
+    if edited and edit is None:
+        edit = edit_of(catalog, world, path / "catalog.json")
     if lost:
         catalog = rebuilt_catalog(world)
     log = LogWriter(folder, world.origin, reader.position, durability=durability)
@@ -193,9 +236,10 @@ def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Marke
         market.notices.append(f"a last line that was never finished was cut off ({cut_bytes} bytes)")
     if lost:
         market.notices.append("catalog.json was missing and was rebuilt from the stream")
-    if edited:
-        words = market.book(time)
-        market.notices.append(f"an edit of catalog.json was recorded: {words}")
+    if edit is not None:
+        market.book(edit, time)
+        market.notices.append(f"an edit of catalog.json was recorded: {edit.summary}")
+    updated(catalog, world)
     return market
 
 
@@ -222,7 +266,8 @@ def _locked(path: Path, timeout_s: float) -> Iterator[None]:
         ) from error
     try:
         command = " ".join(sys.argv[1:2])
-        file.write_text(f"process {os.getpid()} (marketsim {command})")
+        with suppress(OSError):  # Who holds the lock is a courtesy; a full disk shall not end it here.
+            file.write_text(f"process {os.getpid()} (marketsim {command})")
         yield
     finally:
         lock.release()

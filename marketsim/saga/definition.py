@@ -72,7 +72,7 @@ class Policy(msgspec.Struct, frozen=True):
     retry: Retry = Retry(attempts_max=5, delay_us=2 * SECOND_US)
 
 
-class Call:
+class Call(msgspec.Struct, eq=False):
     """What an action, a compensation or a guardrail is given.
 
     ``request`` is the transaction's input, ``results`` the results of the operations that are done,
@@ -82,48 +82,23 @@ class Call:
     the transaction is being reverted.
     """
 
-    __slots__ = (
-        "_record",
-        "action_key",
-        "attempt",
-        "compensation",
-        "key",
-        "operation",
-        "reason",
-        "request",
-        "result",
-        "results",
-        "transaction",
-        "world",
-    )
+    began: TransactionBegan
+    results: dict[str, JSONObject]
+    world: Any
+    _record: Callable[[Event], None]
+    operation: str = ""
+    compensation: str = ""
+    attempt: int = 0
+    key: str = ""
+    action_key: str = ""
+    result: JSONObject | None = None
+    reason: str = ""
+    transaction: str = ""
+    request: JSONObject = {}
 
-    def __init__(
-        self,
-        began: TransactionBegan,
-        results: dict[str, JSONObject],
-        world: Any,
-        record: Callable[[Event], None],
-        *,
-        operation: str = "",
-        compensation: str = "",
-        attempt: int = 0,
-        key: str = "",
-        action_key: str = "",
-        result: JSONObject | None = None,
-        reason: str = "",
-    ) -> None:
-        self.transaction = began.transaction
-        self.request = began.request
-        self.results = results
-        self.world = world
-        self.operation = operation
-        self.compensation = compensation
-        self.attempt = attempt
-        self.key = key
-        self.action_key = action_key
-        self.result = result
-        self.reason = reason
-        self._record = record
+    def __post_init__(self) -> None:
+        self.transaction = self.began.transaction
+        self.request = self.began.request
 
     def post(self, postings: Iterable[Posting], reason: str = "") -> LedgerPosted:
         """Write lines of the ledger in this call's name: what the service really did."""
@@ -290,12 +265,15 @@ class Saga:
             raise DefinitionError("a saga has at most one pivot", where=self.name)
 
 
+_ATOMS = frozenset({int, str, bool, type(None)})
+
+
 def plain(value: Any) -> JSONObject:
     """The value, if it is what a stream can hold: an object without floats. Raises TypeError otherwise."""
     if not isinstance(value, dict):
         raise TypeError(f"a handler returns a dict, not {type(value).__name__}")
     for each in value.values():
-        if type(each) not in (int, str):
+        if type(each) not in _ATOMS:
             _check_plain(each)
     return value
 

@@ -56,7 +56,7 @@ GENESIS = "0" * 64
 """What ``prev`` holds in the first event of a stream."""
 
 
-class Posting(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, frozen=True):
+class Posting(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, frozen=True, gc=False):
     """One line of the double-entry ledger: money in minor units, or units of a product.
 
     Exactly one of ``currency`` (with ``amount_minor``) and ``product`` (with ``quantity``) is set.
@@ -80,10 +80,13 @@ class Posting(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, fr
         return self.amount_minor if self.currency else self.quantity
 
 
-class Event(msgspec.Struct, tag_field="type", omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+class Event(
+    msgspec.Struct, tag_field="type", omit_defaults=True, forbid_unknown_fields=True, kw_only=True, gc=False
+):
     """What every event has: its number from 1, its time (RFC 3339, UTC), and the hash before it.
 
-    The three are set by whoever records the event; whoever makes it leaves them alone.
+    The three are set by whoever records the event; whoever makes it leaves them alone. What JSON can
+    hold never leads back to itself, so the garbage collector passes events over.
     """
 
     seq: int = 0
@@ -384,7 +387,7 @@ encode = _ENCODER.encode
 """An event as the bytes of its line, without the newline: keys sorted, compact, UTF-8 (RFC 8785)."""
 
 decode = _DECODER.decode
-"""The event in a line. Raises ValueError (msgspec.DecodeError, or for what is no UTF-8 its own) for any other."""
+"""The event in a line; raises ValueError (msgspec.DecodeError, UnicodeDecodeError) for any other line."""
 
 
 def leaf_hash(line: bytes) -> str:

@@ -217,10 +217,11 @@ class FaultPlan:
         self, transaction: str, operation: Operation, revert: bool, attempt: int, tape: Tape
     ) -> Fault | None:
         """The fault that strikes this attempt, if any: the first rule that covers it and happens."""
+        place = operation.revert_name if revert else operation.name
         for rule in self.rules:
-            if not rule.covers(operation, revert, attempt):
+            # Most rules are about something else; the first test is the one that costs least.
+            if rule.target not in (place, operation.service) or not rule.covers(operation, revert, attempt):
                 continue
-            place = operation.revert_name if revert else operation.name
             if tape.chance(f"{transaction}/{place}@{attempt}/{rule.fault.name}", rule.probability_ppm):
                 self.struck.add(rule)
                 return rule.fault

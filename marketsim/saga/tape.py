@@ -23,11 +23,12 @@ class Tape:
     An enumerating tape overrides :meth:`draw` alone.
     """
 
-    __slots__ = ("_choices", "_drawn", "_key", "seed")
+    __slots__ = ("_choices", "_drawn", "_keyed", "seed")
 
     def __init__(self, seed: int | None = None, choices: Mapping[str, int] | None = None) -> None:
         self.seed = seed
-        self._key = b"" if seed is None else str(seed).encode()[:64]
+        # To copy a hash that was keyed costs less than to key one.
+        self._keyed = None if seed is None else blake2b(digest_size=8, key=str(seed).encode()[:64]).copy
         self._choices = choices or {}
         self._drawn: dict[str, int] | None = None
 
@@ -38,12 +39,13 @@ class Tape:
         BLAKE2b (RFC 7693) of the point, keyed by the seed, reduced to the range; with 64 bits
         the bias is below 1 in 10^12 for every range in use here.
         """
-        chosen = self._choices.get(point)
+        chosen = self._choices.get(point) if self._choices else None
         if chosen is not None:
             chosen = min(max(chosen, 0), alternatives - 1)
-        elif self._key and alternatives > 1:
-            digest = blake2b(point.encode(), digest_size=8, key=self._key).digest()
-            chosen = int.from_bytes(digest, "big") % alternatives
+        elif self._keyed is not None and alternatives > 1:
+            keyed = self._keyed()
+            keyed.update(point.encode())
+            chosen = int.from_bytes(keyed.digest(), "big") % alternatives
         else:
             chosen = 0
         if self._drawn is not None:

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from drivers.runs import (
     OPENING,
-    begin,
     began,
+    begin,
     errors,
     finished,
     kill_points,

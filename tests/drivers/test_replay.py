@@ -2,14 +2,16 @@
 
 import copy
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import pytest
 from drivers.runs import (
     OPENING,
-    begin,
+    Shop,
     began,
+    begin,
     finished,
     next_process,
     purchased,
@@ -27,6 +29,7 @@ from marketsim.saga.events import (
     CatalogChanged,
     DeadLetterResolved,
     Event,
+    FaultInjected,
     LedgerPosted,
     TransactionBegan,
     decode,
@@ -49,12 +52,18 @@ RUNS = {
     "by chance": {"faults": ("payment:error%60", "place_order:error%60"), "seed": 4},
     "out of stock": {"units": 0},
 }
+
+
+def recorded(run: dict[str, Any]) -> Shop:
+    return purchased(*run.get("faults", ()), **{key: value for key, value in run.items() if key != "faults"})
+
+
 ALL = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 
 
 @ALL
 def test_what_was_recorded_comes_again(run):
-    market = purchased(**run)
+    market = recorded(run)
     again = replayed(market.log.events)
     assert (again.difference, again.complete) == (None, True)
     assert [encode(event) for event in again.compared] == market.lines[OPENING:]
@@ -62,7 +71,7 @@ def test_what_was_recorded_comes_again(run):
 
 @ALL
 def test_a_record_that_stops_early_is_repeated_as_far_as_it_goes(run):
-    events = purchased(**run).log.events
+    events = recorded(run).log.events
     for size in range(OPENING + 1, len(events)):
         again = replayed(events[:size])
         assert (again.difference, again.complete) == (None, False), size
@@ -84,7 +93,9 @@ def altered(value: Any) -> Iterator[Any]:
         case str():
             yield f"{value}x"
         case list():
-            yield from ([*value[:at], new, *value[at + 1 :]] for at, each in enumerate(value) for new in altered(each))
+            yield from (
+                [*value[:at], new, *value[at + 1 :]] for at, each in enumerate(value) for new in altered(each)
+            )
             yield from ([*value[:at], *value[at + 1 :]] for at in range(len(value)))
             if value:
                 yield [*value, value[-1]]
@@ -100,32 +111,46 @@ def alterations(event: Event) -> Iterator[tuple[str, Event]]:
         if isinstance(event, TransactionBegan) and name in ("seed", "faults", "request", "transaction"):
             continue
         for new in altered(line[name]):
-            yield name, decode(msgspec.json.encode(line | {name: new}))
+            with suppress(msgspec.ValidationError):  # What cannot even be read is found by the log.
+                yield name, decode(msgspec.json.encode(line | {name: new}))
+
+
+def is_crash(event: Event) -> bool:
+    return isinstance(event, FaultInjected) and event.fault.startswith("crash")
 
 
 @ALL
 def test_any_field_of_any_event_that_was_altered_is_found(run):
-    events = purchased(**run).log.events
+    events = recorded(run).log.events
     tried = 0
     for at in range(OPENING, len(events)):
         for name, event in alterations(events[at]):
             told = (events[at].type, name, event)
-            again = replayed([*events[:at], event, *events[at + 1 :]])
+            tried += 1
+            try:
+                again = replayed([*events[:at], event, *events[at + 1 :]])
+            except InputError:
+                assert name in ("saga", "policy"), told
+                continue
+            if name == "transaction":
+                lost = again.difference is not None or not again.complete
+                assert lost or is_crash(event), told
+                continue
             assert again.difference is not None, told
             assert again.difference.seq >= events[at].seq, told
             assert len(again.compared) <= at - OPENING, "what differs was not found the same"
-            tried += 1
     assert tried >= len(events) - OPENING
 
 
-@ALL
+# A process may die, or die again, at any event: where one did, a record with a recovery more, or an
+# event earlier, is a record of something that can happen, and the chain alone knows that it did not.
+@pytest.mark.parametrize("run", [run for name, run in RUNS.items() if "crashed" not in name])
 def test_any_event_that_was_taken_out_doubled_or_moved_is_found(run):
-    events = purchased(**run).log.events
+    events = recorded(run).log.events
     for at in range(OPENING + 1, len(events)):
         without = [*events[:at], *events[at + 1 :]]
-        if at < len(events) - 1:
-            again = replayed(without)
-            assert again.difference is not None or not again.complete, events[at]
+        again = replayed(without)
+        assert again.difference is not None or not again.complete, events[at]
         doubled = replayed([*events[: at + 1], *events[at:]])
         assert doubled.difference is not None, events[at]
         if at < len(events) - 1 and encode(events[at]) != encode(events[at + 1]):
@@ -135,7 +160,13 @@ def test_any_event_that_was_taken_out_doubled_or_moved_is_found(run):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("product", "laptop-2"), ("customer", "user-2"), ("customer", "user-9"), ("quantity", 2), ("quantity", 0)],
+    [
+        ("product", "laptop-2"),
+        ("customer", "user-2"),
+        ("customer", "user-9"),
+        ("quantity", 2),
+        ("quantity", 0),
+    ],
 )
 def test_a_request_that_was_altered_is_found(key, value):
     events = copy.deepcopy(purchased().log.events)
@@ -165,7 +196,8 @@ def test_a_seed_that_decided_a_pause_cannot_be_altered():
 
 def test_the_difference_shows_what_was_recorded_and_what_came():
     events = purchased().log.events
-    at = next(n for n, each in enumerate(events) if getattr(each, "key", "") == "tx-1:charge_payment" and n > 12)
+    paid = [n for n, each in enumerate(events) if isinstance(each, LedgerPosted)]
+    at = next(n for n in paid if events[n].operation == "charge_payment")
     line = events[at].postings[1]
     cheaper = [events[at].postings[0], msgspec.structs.replace(line, amount_minor=1)]
     forged = msgspec.structs.replace(events[at], postings=cheaper)

@@ -42,7 +42,9 @@ def show_findings(
     verdict = f"{checks} checks hold over {events:,} events"
     if errors:
         broken = len({each.rule for each in errors})
-        verdict = f"{broken} of {checks} checks {'is' if broken == 1 else 'are'} broken over {events:,} events"
+        verdict = (
+            f"{broken} of {checks} checks {'is' if broken == 1 else 'are'} broken over {events:,} events"
+        )
     if findings:
         verdict += f": {_counted(findings)}"
     mark = (f"{glyphs.failed} ", "bad") if errors else (f"{glyphs.done} ", "good")
