@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "catalog": "catalog",
     "scenarios": "scenarios",
     "audit": "audit",
+    "failures": "failures",
     "faults": "faults",
     "policies": "faults",
 }
@@ -60,17 +61,15 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, TextIOWrapper):  # What a terminal cannot write is shown escaped.
             stream.reconfigure(errors="backslashreplace")
     try:
-        return int(_root().main(list(arguments), prog_name="marketsim", standalone_mode=False) or 0)
+        code = int(_root().main(list(arguments), prog_name="marketsim", standalone_mode=False) or 0)
+        if code == Exit.INTERRUPTED:
+            print("interrupted; what was done is in the log", file=sys.stderr)
+        return _flushed(code)
     except MarketsimError as error:
         _tell(str(error), debug)
         return exit_of_error(error)
-    except KeyboardInterrupt:
-        print("interrupted; what was done is in the log", file=sys.stderr)
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads has enough; the interpreter must not complain about it when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
+    except SystemExit:  # This is how typer ends where nobody reads the output any more.
+        return _flushed(Exit.INTERRUPTED)
     except Exception as error:
         if hasattr(error, "format_message"):
             _tell(f"{error.format_message() or 'a command is missing'}{_usage(error)}", debug)
@@ -100,6 +99,15 @@ def _options(
     if version:
         print(f"marketsim {__version__}")
         raise typer.Exit
+
+
+def _flushed(code: int) -> int:
+    """Write what is buffered; where nobody reads it, the interpreter must not complain when it ends."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _usage(error: Any) -> str:

@@ -37,7 +37,7 @@ from marketsim.saga.events import (
 from marketsim.saga.faults import FAULTS, FaultPlan, parse_fault
 from marketsim.saga.tape import Tape
 
-__all__ = ["ENDS", "by_engine", "fault_plan", "open_transactions", "resume", "same"]
+__all__ = ["ENDS", "by_engine", "fault_plan", "open_transactions", "resume", "same", "try_again"]
 
 ENDS = (
     TransactionRejected,
@@ -107,8 +107,7 @@ def resume(
     assert isinstance(began, TransactionBegan)
     engine = Engine(saga, policy, tape, began)
     running = Running(engine, engine.run(), plan, tape)
-    again = {key for event in recorded if isinstance(event, ProcessRecovered) for key in event.asked_again}
-    rerun = _Rerun(running, deque(events), again)
+    rerun = _Rerun(running, deque(events), _asked_again(recorded))
     want, finished = rerun.through()
     if finished:
         return running
@@ -123,6 +122,42 @@ def resume(
             driver.expect(running, Came(each, "waited"), each.delay_us)
     driver.pump(running, want)
     return running
+
+
+def try_again(
+    driver: Driver,
+    saga: Saga,
+    policy: Policy,
+    tape: Tape,
+    recorded: Iterable[Event],
+    operations: Iterable[str],
+    reason: str,
+    plan: FaultPlan,
+) -> Running:
+    """Try the reverts of a stuck transaction's dead letters again; the driver's ``run`` does it.
+
+    ``recorded`` are all events of the transaction. Raises Diverged if the saga, run again, does not
+    want what was recorded.
+    """
+    events = list(recorded)
+    end = next(index for index, event in enumerate(events) if isinstance(event, TransactionStuck))
+    tried = dict.fromkeys(operations, 0)
+    for event in events:
+        if isinstance(event, CompensationStarted) and event.operation in tried:
+            tried[event.operation] = event.attempt
+    began = events[0]
+    assert isinstance(began, TransactionBegan)
+    engine = Engine(saga, policy, tape, began)
+    running = Running(engine, engine.run(), plan, tape)
+    stopped = [event for event in events[: end + 1] if by_engine(event)]
+    _Rerun(running, deque(stopped), _asked_again(events)).through()
+    running.run = engine.again(tried, reason)
+    driver.expect(running, None, 0)
+    return running
+
+
+def _asked_again(events: Iterable[Event]) -> set[str]:
+    return {key for event in events if isinstance(event, ProcessRecovered) for key in event.asked_again}
 
 
 class _Rerun:

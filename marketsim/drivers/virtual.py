@@ -7,7 +7,7 @@ from typing import Any, NoReturn, Protocol
 import msgspec
 
 from marketsim.drivers.clock import Clock
-from marketsim.saga.definition import Call, Handler, Policy, Saga, plain
+from marketsim.saga.definition import Call, Policy, Saga, plain
 from marketsim.saga.engine import Ask, Came, Engine, Invoke, Run, Wait, Want, action_key
 from marketsim.saga.errors import Aborted, Failed, MarketsimError, Partial, ProcessCrashed, Unknown
 from marketsim.saga.events import Event, FaultInjected, TransactionBegan
@@ -81,10 +81,14 @@ class Driver:
         self._watch = watch
         self._coming: list[tuple[int, int, Running, Came | None]] = []
         self._counter = 0
+        self._time_us = -1
+        self._time = ""
 
     def record(self, event: Event) -> None:
         """Write an event into the stream, and let it take effect."""
-        event.time = self.clock.stamp()
+        if self.clock.now_us != self._time_us:
+            self._time_us, self._time = self.clock.now_us, self.clock.stamp()
+        event.time = self._time
         self._append(event)
         self._apply(event)
         if self._watch is not None:
@@ -117,15 +121,16 @@ class Driver:
 
     def run(self) -> None:
         """Go on until no transaction has anything under way."""
-        coming = self._coming
+        coming, clock = self._coming, self.clock
         while coming:
             due_us, _, running, came = heappop(coming)
-            self.clock.advance(due_us)
+            if due_us > clock.now_us:
+                clock.advance(due_us)
             self.pump(running, running.run.send(came))
 
     def pump(self, running: Running, want: Want) -> None:
         """Carry out what the engine wants, from ``want`` on, until it can go no further by itself."""
-        send = running.run.send
+        send, record = running.run.send, self.record
         answer: object = None
         try:
             while want is not None:
@@ -137,7 +142,10 @@ class Driver:
                 elif kind is Ask:
                     answer = self.ask(running)
                 else:
-                    self._conclude(running, want)  # type: ignore[arg-type]
+                    running.last = want  # type: ignore[assignment]
+                    record(want)  # type: ignore[arg-type]
+                    if running.crash_after is not None:
+                        self._die_after(running, want)  # type: ignore[arg-type]
                 want = send(answer)
                 answer = None
         except StopIteration:
@@ -154,29 +162,21 @@ class Driver:
 
     def invoke(self, running: Running, want: Invoke, *, again: bool = False) -> None:
         """Make a call: the intent first (unless it stands already), then the fault or the handler."""
-        operation, tape = want.operation, running.tape
-        fault = None
-        if running.plan:
-            fault = running.plan.strike(
-                running.engine.transaction, operation, want.revert, want.attempt, tape
-            )
+        operation, tape, transaction = want.operation, running.tape, running.engine.transaction
+        fault = running.plan.strike(transaction, operation, want.revert, want.attempt, tape)
         if fault is None:
             if not again:
                 self.record(want.intent)
             came = self._call(running, want)
-            slow = False
         else:
             came = self._struck(running, want, fault, again)
-            slow = fault.slow
         came.again = again
-        place = operation.revert_name if want.revert else operation.name
-        took_us = (
-            operation.time_limit_us
-            if slow
-            else tape.between(
-                f"{running.engine.transaction}/{place}@{want.attempt}/latency", *operation.latency_us
-            )
-        )
+        if fault is not None and fault.slow:
+            took_us = operation.time_limit_us
+        else:
+            place = operation.revert_name if want.revert else operation.name
+            least_us, most_us = operation.latency_us
+            took_us = tape.between(f"{transaction}/{place}@{want.attempt}/latency", least_us, most_us)
         self.expect(running, came, took_us)
 
     def _struck(self, running: Running, want: Invoke, fault: Fault, again: bool) -> Came:
@@ -205,53 +205,51 @@ class Driver:
         return Came(want, fault.outcome, code=fault.name, reason=fault.sentence, retry=fault.retry)
 
     def _call(self, running: Running, want: Invoke) -> Came:
-        engine, operation = running.engine, want.operation
+        """Let the handler act. An action may abort, and a compensation may be partial, but not the other way."""
+        operation, revert, key = want.operation, want.revert, want.intent.key
+        handler = operation.revert if revert else operation.action
+        assert handler is not None
         call = Call(
-            engine.began,
-            engine.results,
+            running.engine.began,
+            running.engine.results,
             self.world,
             self.record,
-            operation=operation.name,
-            compensation=operation.revert_name if want.revert else "",
-            attempt=want.attempt,
-            key=want.intent.key,
-            action_key=action_key(engine.transaction, operation) if want.revert else want.intent.key,
-            result=want.result,
-            reason=want.reason,
+            operation.name,
+            operation.revert_name if revert else "",
+            want.attempt,
+            key,
+            action_key(running.engine.transaction, operation) if revert else key,
+            want.result,
+            want.reason,
         )
-        handler = operation.revert if want.revert else operation.action
-        assert handler is not None
         try:
-            return _answer(want, handler, call)
-        except Failed as failed:
-            return Came(want, "failed", code=failed.code, reason=failed.reason, retry=failed.retry)
-        except Unknown as unknown:
-            return Came(want, "unknown", code=unknown.code, reason=unknown.reason)
-        except MarketsimError:
-            raise  # The stream itself refused: this is no answer of the service.
+            return Came(want, "succeeded", plain(handler(call)))
         except Exception as error:
-            # Nobody can tell whether a handler that broke had already done its work.
-            return Came(want, "unknown", code=type(error).__name__, reason=str(error)[:200])
+            return _unhappy(want, error)
 
-    def _conclude(self, running: Running, event: Event) -> None:
-        """Record an event of the engine, and die after it if a fault says so."""
-        running.last = event
-        self.record(event)
+    def _die_after(self, running: Running, event: Event) -> None:
+        """Die after the outcome was recorded, if a fault said so."""
         dying = running.crash_after
         if dying is not None and getattr(event, "operation", "") == dying.operation.name:
             running.crash_after = None
             self.die()
 
 
-def _answer(want: Invoke, handler: Handler, call: Call) -> Came:
-    """Let the handler act. An action may abort, and a compensation may be partial, but not the other way."""
+def _unhappy(want: Invoke, error: Exception) -> Came:
+    """What came of a call whose handler raised ``error``."""
     try:
-        return Came(want, "succeeded", plain(handler(call)))
-    except Aborted as aborted:
-        if want.revert:
-            raise
-        return Came(want, "aborted", plain(aborted.payload), code="aborted", reason=aborted.reason)
-    except Partial as partial:
-        if not want.revert:
-            raise
-        return Came(want, "partial", plain(partial.result), remains=plain(partial.remains))
+        match error:
+            case Failed():
+                return Came(want, "failed", code=error.code, reason=error.reason, retry=error.retry)
+            case Unknown():
+                return Came(want, "unknown", code=error.code, reason=error.reason)
+            case Aborted() if not want.revert:
+                return Came(want, "aborted", plain(error.payload), code="aborted", reason=error.reason)
+            case Partial() if want.revert:
+                return Came(want, "partial", plain(error.result), remains=plain(error.remains))
+            case MarketsimError():
+                raise error  # The stream itself refused: this is no answer of the service.
+    except TypeError as wrong:
+        error = wrong
+    # Nobody can tell whether a handler that broke had already done its work.
+    return Came(want, "unknown", code=type(error).__name__, reason=str(error)[:200])

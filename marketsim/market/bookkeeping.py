@@ -1,13 +1,14 @@
 """Between the stream and `catalog.json`: what a snapshot holds, and what an edit of it means in the books."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from marketsim.audit.log import Position
-from marketsim.market.catalog import Catalog, customer, product
+from marketsim.market.catalog import Catalog, Product, customer, product
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
 from marketsim.market.money import to_major
 from marketsim.market.world import World, product_record
@@ -18,9 +19,10 @@ __all__ = [
     "BATCH_RECORDS",
     "Edit",
     "batches",
+    "caught_up",
+    "check_stock",
     "edit_of",
     "orders_of",
-    "rebuilt_catalog",
     "snapshot_of",
     "world_of",
 ]
@@ -43,21 +45,42 @@ class Edit(msgspec.Struct, frozen=True):
     summary: str
 
 
+class _Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table 'market' of `catalog.json`; ``seal`` is the hash of all the rest of it."""
+
+    origin: str
+    currency: str
+    position: Position
+    digest: str
+    transactions: int
+    open: list[str]
+    balances: list[tuple[str, str, int]]
+    seal: str = ""
+
+    def sealed(self) -> "_Snapshot":
+        """The same, with the seal that belongs to it."""
+        bare = msgspec.structs.replace(self, seal="")
+        return msgspec.structs.replace(bare, seal=sha256(msgspec.json.encode(bare)).hexdigest())
+
+
 def snapshot_of(world: World, position: Position, digest: str) -> dict[str, Any]:
     """What `catalog.json` says beside the catalog: up to where it is true, and the other balances."""
-    return {
-        "origin": world.origin,
-        "currency": world.currency,
-        "position": msgspec.to_builtins(position),
-        "digest": digest,
-        "transactions": world.transactions,
-        "open": sorted(world.open),
-        "balances": [
-            [account, unit, amount]
-            for (account, unit), amount in world.balances.items()
-            if amount and account != AVAILABLE
-        ],
-    }
+    balances = [
+        (account, unit, amount)
+        for (account, unit), amount in world.balances.items()
+        if amount and (account != AVAILABLE or unit not in world.products)
+    ]
+    snapshot = _Snapshot(
+        world.origin,
+        world.currency,
+        position,
+        digest,
+        world.transactions,
+        sorted(world.open),
+        balances,
+    )
+    kept: dict[str, Any] = msgspec.to_builtins(snapshot.sealed())
+    return kept
 
 
 def world_of(catalog: Catalog, snapshot: dict[str, Any]) -> tuple[World, Position]:
@@ -65,34 +88,44 @@ def world_of(catalog: Catalog, snapshot: dict[str, Any]) -> tuple[World, Positio
 
     Raises CatalogError if the bookkeeping in it was damaged.
     """
-    world = World()
     try:
-        world.origin, world.currency = snapshot["origin"], snapshot["currency"]
-        world.transactions = snapshot["transactions"]
-        world.open.update(snapshot["open"])
-        position = msgspec.convert(snapshot["position"], Position)
-        for account, unit, amount in snapshot["balances"]:
-            world.balances[account, unit] = amount
-    except (KeyError, TypeError, ValueError) as error:
-        raise CatalogError(
-            f"the table 'market' was damaged ({type(error).__name__}: {error})",
-            where="catalog.json",
-            todo="move catalog.json away and rebuild it with: marketsim recover",
-        ) from None
+        kept = msgspec.convert(snapshot, _Snapshot)
+    except msgspec.ValidationError as error:
+        raise _damaged(str(error)) from None
+    if kept != kept.sealed():
+        raise _damaged("it is not what was written")
+    world = World()
+    world.origin, world.currency = kept.origin, kept.currency
+    world.transactions = kept.transactions
+    world.open.update(kept.open)
+    for account, unit, amount in kept.balances:
+        world.balances[account, unit] = amount
     for record in catalog.products:
         world.products[record["id"]] = product(record, world.currency)
         world.balances[AVAILABLE, record["id"]] = record["inStock"]
     for record in catalog.users:
         world.customers[record["id"]] = customer(record)
-    return world, position
+    return world, kept.position
+
+
+def _damaged(why: str) -> CatalogError:
+    return CatalogError(
+        f"the table 'market' was damaged: {why}",
+        where="catalog.json",
+        todo="move catalog.json away and rebuild it with: marketsim recover",
+    )
 
 
 def orders_of(kept: list[dict[str, Any]], world: World) -> list[dict[str, Any]]:
     """The orders that stand: those kept from before, less the cancelled, and the new ones."""
-    orders = {record.get("id", f"#{number}"): record for number, record in enumerate(kept)}
-    for name, order in world.orders.items():
-        orders[name] = _order_record(order)
-    return [record for name, record in orders.items() if name not in world.cancelled]
+    known = {_identity(_order_record(order)) for order in world.orders.values()}
+    before = [record for record in kept if _identity(record) not in known]
+    return before + [_order_record(order) for order in world.standing_orders()]
+
+
+def _identity(record: dict[str, Any]) -> tuple[str, ...]:
+    # An order that a person brought may have any id, that of one of ours too.
+    return tuple(str(record.get(key)) for key in ("id", "transaction", "placed"))
 
 
 def edit_of(catalog: Catalog, world: World, place: Path) -> Edit:
@@ -132,20 +165,42 @@ def _restock(moves: list[tuple[str, int]]) -> LedgerPosted:
     return LedgerPosted(postings=[line for pair in lines for line in pair], reason="edit of catalog.json")
 
 
-def rebuilt_catalog(world: World) -> Catalog:
-    """A catalog from the stream alone; keys that were only in the lost file are lost with it."""
-    products = [
-        {
-            "id": each.id,
-            "name": each.name,
-            "price": to_major(each.price_minor, world.currency),
-            "inStock": world.available(each.id),
-            **{key: value for key, value in product_record(each).items() if key in ("category", "condition")},
-        }
-        for each in world.products.values()
-    ]
-    users = [{"id": each.id, "name": each.name} for each in world.customers.values()]
-    return Catalog(products, users, orders_of([], world), {})
+def check_stock(edit: Edit, world: World, place: Path) -> None:
+    """Raise CatalogError if an edit takes away stock that was sold after the file had been written."""
+    lines = [line for event in edit.events if isinstance(event, LedgerPosted) for line in event.postings]
+    for line in lines:
+        if line.account == AVAILABLE and world.available(line.product) + line.quantity < 0:
+            raise CatalogError(
+                f"{line.product}: inStock was lowered by {-line.quantity}, and only "
+                f"{world.available(line.product)} are left of what the file was written with",
+                where=str(place),
+                todo="write what inStock was before, and edit it after the next command",
+            )
+
+
+def caught_up(catalog: Catalog, world: World) -> Catalog:
+    """The catalog with the products and users that the world has; their other keys are kept.
+
+    From an empty one that is all that the stream knows: other keys were in the lost file alone.
+    """
+    products = {record["id"]: record for record in catalog.products}
+    users = {record["id"]: record for record in catalog.users}
+    return Catalog(
+        [products.get(name, {}) | _record_of(each, world) for name, each in world.products.items()],
+        [users.get(name, {}) | {"id": name, "name": each.name} for name, each in world.customers.items()],
+        catalog.orders,
+        catalog.extra,
+    )
+
+
+def _record_of(each: Product, world: World) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "name": each.name,
+        "price": to_major(each.price_minor, world.currency),
+        "inStock": world.available(each.id),
+        **{key: value for key, value in product_record(each).items() if key in ("category", "condition")},
+    }
 
 
 def _order_record(order: OrderPlaced) -> dict[str, Any]:
@@ -169,9 +224,10 @@ def _order_record(order: OrderPlaced) -> dict[str, Any]:
 
 
 def _check_orders(catalog: Catalog, world: World, place: Path) -> None:
-    found = {record.get("id"): record for record in catalog.orders}
+    found = {_identity(record): record for record in catalog.orders}
     for order in world.standing_orders():
-        if found.get(order.order) != _order_record(order):
+        record = _order_record(order)
+        if found.get(_identity(record)) != record:
             raise CatalogError(
                 f"{order.order} was edited or removed, and an order is a record of what happened",
                 where=str(place),

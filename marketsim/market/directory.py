@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from marketsim.audit.checkpoint import sync_folder
-from marketsim.audit.log import START, Durability, LogReader, LogWriter, cut_torn_line
+from marketsim.audit.log import START, Durability, LogReader, LogWriter, Position, cut_torn_line
+from marketsim.audit.segments import RESTORE
 from marketsim.market.bookkeeping import (
     Edit,
     batches,
+    caught_up,
+    check_stock,
     edit_of,
     orders_of,
-    rebuilt_catalog,
     snapshot_of,
     world_of,
 )
@@ -29,13 +31,15 @@ from marketsim.market.catalog import (
 )
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
 from marketsim.market.world import World, product_record
-from marketsim.saga.errors import MarketBusy, MarketError
+from marketsim.saga.errors import LogDamaged, MarketBusy, MarketError
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
 
 __all__ = ["LOCK_TIMEOUT_S", "Market", "create_market", "open_market", "read_catalog"]
 
 LOCK_TIMEOUT_S = 30.0
 """How long a writer waits for another one, in seconds."""
+
+_STAGING = ".new"
 
 
 class Market:
@@ -109,20 +113,40 @@ def create_market(path: Path, catalog: Catalog, currency: str, time: str) -> Non
 
     Raises MarketError if the folder holds anything, or cannot be written.
     """
-    staging = path.with_name(f".{path.resolve().name}.{os.getpid()}.new")
+    made = not path.exists()
     try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            what = "there is a market already" if (path / "audit").exists() else "this is no empty folder"
-            raise MarketError(what, where=str(path), todo="name another one with --market DIR")
-        staging.mkdir(parents=True)
-        _open_books(staging, path.resolve().name, catalog, currency, time)
-        # Whole or not at all: a folder takes the place of an empty one, or of none.
-        os.replace(staging, path)
-        sync_folder(path.parent)
+        _check_empty(path)
+        path.mkdir(parents=True, exist_ok=True)
+        with _locked(path, LOCK_TIMEOUT_S):
+            _check_empty(path)
+            _move_in(path, catalog, currency, time)
     except OSError as error:
         raise MarketError(
             _reason(error), where=str(path), todo="name another folder with --market DIR"
         ) from error
+    finally:
+        if made and not (path / "audit").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _check_empty(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or {each.name for each in path.iterdir()} - {"lock", _STAGING}):
+        what = "there is a market already" if (path / "audit").exists() else "this is no empty folder"
+        raise MarketError(what, where=str(path), todo="name another one with --market DIR")
+
+
+def _move_in(path: Path, catalog: Catalog, currency: str, time: str) -> None:
+    """Make the market in a folder inside, then move it up: the folder itself may be a mount, or `.`."""
+    staging = path / _STAGING
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir()
+        _open_books(staging, path.resolve().name, catalog, currency, time)
+        # Whole or not at all: without its stream a folder is no market.
+        os.replace(staging / "catalog.json", path / "catalog.json")
+        os.replace(staging / "audit", path / "audit")
+        sync_folder(path)
+        sync_folder(path.resolve().parent)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -188,11 +212,15 @@ def open_market(
 def read_catalog(path: Path) -> tuple[Catalog, World]:
     """The catalog as it is now, for a reader: no lock is taken and nothing is written."""
     check_market(path)
-    catalog, snapshot = _snapshot(path)
+    if not (path / "catalog.json").exists():
+        raise _lost(path)
+    catalog, snapshot = load_catalog(path / "catalog.json")
     world, position = world_of(catalog, snapshot)
+    changed = False
     for event in LogReader(path / "audit", position):
         world.apply(event)
-    return updated(catalog, world), world
+        changed = changed or isinstance(event, CatalogChanged)
+    return updated(caught_up(catalog, world) if changed else catalog, world), world
 
 
 def check_market(path: Path) -> None:
@@ -207,30 +235,19 @@ def check_market(path: Path) -> None:
 
 
 def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Market:
-    folder = path / "audit"
+    folder, place = path / "audit", path / "catalog.json"
     cut_bytes = cut_torn_line(folder)
-    lost = not (path / "catalog.json").exists()
+    lost = not place.exists()
     if lost and not whole:
-        raise MarketError(
-            "catalog.json is missing", where=str(path), todo="rebuild it with: marketsim recover"
-        )
-    catalog, snapshot = (Catalog([], [], [], {}), {}) if lost else _snapshot(path)
-    edited = not lost and catalog_digest(catalog) != snapshot.get("digest")
-    world, position = world_of(catalog, snapshot) if not lost else (World(), START)
-    edit, snapshot_size = None, position.size
-    if whole or edited:
-        world, position = World(), START
-    reader = LogReader(folder, position)
-    for event in reader:
-        # An edit was made to the snapshot, so it is held against the world as it was then.
-        if edited and event.seq == snapshot_size + 1:
-            edit = edit_of(catalog, world, path / "catalog.json")
-        world.apply(event)
-    if edited and edit is None:
-        edit = edit_of(catalog, world, path / "catalog.json")
-    if lost:
-        catalog = rebuilt_catalog(world)
-    log = LogWriter(folder, world.origin, reader.position, durability=durability)
+        raise _lost(path)
+    catalog, snapshot = (Catalog([], [], [], {}), {}) if lost else load_catalog(place)
+    world, kept = (World(), START) if lost else world_of(catalog, snapshot)
+    edited = not lost and catalog_digest(catalog) != snapshot["digest"]
+    fresh = whole or edited
+    world = World() if fresh else world
+    edits = catalog if edited else None
+    position, edit, changed = _fold(path, world, START if fresh else kept, kept, edits)
+    log = LogWriter(folder, world.origin, position, durability=durability)
     market = Market(path, world, catalog, log)
     if cut_bytes:
         market.notices.append(f"a last line that was never finished was cut off ({cut_bytes} bytes)")
@@ -239,12 +256,41 @@ def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Marke
     if edit is not None:
         market.book(edit, time)
         market.notices.append(f"an edit of catalog.json was recorded: {edit.summary}")
-    updated(catalog, world)
+    # Of what another command changed in the catalog before it was killed, the snapshot knows nothing.
+    market.catalog = updated(caught_up(catalog, world) if changed else catalog, world)
     return market
 
 
-def _snapshot(path: Path) -> tuple[Catalog, dict[str, Any]]:
-    return load_catalog(path / "catalog.json")
+def _fold(
+    path: Path, world: World, start: Position, kept: Position, edited: Catalog | None
+) -> tuple[Position, Edit | None, bool]:
+    """Fold the stream into the world: where it ends, a person's edit, and whether the catalog changed since."""
+    edit, changed, checked = None, False, False
+    reader = LogReader(path / "audit", start)
+    for event in reader:
+        if event.seq == kept.size + 1:
+            _check_follows(event.prev, kept, path)
+            checked = True
+            # An edit was made to the snapshot, so it is held against the world as it was then.
+            edit = edit_of(edited, world, path / "catalog.json") if edited else None
+        changed = changed or (event.seq > kept.size and isinstance(event, CatalogChanged))
+        world.apply(event)
+    if not checked:
+        _check_follows(reader.position.prev, kept, path)
+        edit = edit_of(edited, world, path / "catalog.json") if edited else None
+    if edit:
+        check_stock(edit, world, path / "catalog.json")
+    return reader.position, edit, changed
+
+
+def _check_follows(prev: str, kept: Position, path: Path) -> None:
+    if prev != kept.prev:
+        what = "the log is not the one that catalog.json was written with, or shorter than it was"
+        raise LogDamaged(what, where=str(path / "audit"), todo=RESTORE)
+
+
+def _lost(path: Path) -> MarketError:
+    return MarketError("catalog.json is missing", where=str(path), todo="rebuild it with: marketsim recover")
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class World:
             TransactionRejected: self._ended,
             TransactionCommitted: self._ended,
             TransactionCompensated: self._ended,
-            TransactionStuck: self._ended,
+            TransactionStuck: self._stuck,
             TransactionAbandoned: self._ended,
         }
 
@@ -148,6 +148,10 @@ class World:
         self.open.add(event.transaction)
         self._keys[event.transaction] = []
         self._held[event.transaction] = {}
+
+    def _stuck(self, event: TransactionStuck) -> None:
+        # What stands under its keys is needed again when its reverts are tried again.
+        self.open.discard(event.transaction)
 
     def _ended(self, event: Any) -> None:
         self.open.discard(event.transaction)

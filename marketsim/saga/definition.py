@@ -189,12 +189,14 @@ class Saga:
 
     An operation starts when all that it names in ``after`` are done; without ``after`` it waits
     for the operation declared before it. Operations that wait for the same run in parallel.
+    ``followers`` are, by an operation's name, those that wait for it.
     """
 
     def __init__(self, name: str, sentence: str = "") -> None:
         self.name = name
         self.sentence = sentence
         self.operations: dict[str, Operation] = {}
+        self.followers: dict[str, list[Operation]] = {}
         self.guardrails: dict[str, Guardrail] = {}
 
     def operation(
@@ -227,6 +229,9 @@ class Saga:
             )
             self._check(made)
             self.operations[made.name] = made
+            self.followers[made.name] = []
+            for name in made.after:
+                self.followers[name].append(made)
             return made
 
         return declare

@@ -11,7 +11,7 @@ Whoever drives it may be a real process, a simulation, a replay or a recovery; t
 compensation are written here and nowhere else.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -24,6 +24,7 @@ from marketsim.saga.events import (
     CompensationSkipped,
     CompensationStarted,
     CompensationSucceeded,
+    DeadLetterResolved,
     Event,
     JSONObject,
     OperationAborted,
@@ -138,10 +139,25 @@ class Engine:
         else:
             yield from self._back(*self._failed)
 
+    def again(self, operations: Mapping[str, int], reason: str) -> Run:
+        """Try the reverts of these operations once more, newest first.
+
+        For an engine whose run has ended stuck; the numbers are those of the last attempt at each.
+        What succeeds is recorded as resolved.
+        """
+        for touched in reversed(self._touched.values()):
+            name = touched.operation.name
+            if name not in operations or touched.operation.revert is None:
+                continue
+            if (yield from self._revert(touched, reason, operations[name] + 1)):
+                yield DeadLetterResolved(
+                    transaction=self.transaction, operation=name, reason="the revert succeeded at last"
+                )
+
     # Forward.
 
     def _forward(self) -> Run:
-        operations = self.saga.operations
+        operations, followers = self.saga.operations, self.saga.followers
         missing = {name: len(each.after) for name, each in operations.items()}
         ready = [each for each in operations.values() if not each.after]
         while ready or self._under_way:
@@ -151,14 +167,15 @@ class Engine:
             ready = []
             came: Came = yield None
             self._under_way -= 1
-            done = yield from self._digest(came)
-            if done is None:
-                continue
-            for follower in operations.values():
-                if done.name in follower.after:
-                    missing[follower.name] -= 1
-                    if missing[follower.name] == 0 and self._failed is None:
-                        ready.append(follower)
+            if came.outcome == "succeeded":
+                yield self._succeeded(came)
+                done: Operation | None = came.want.operation
+            else:
+                done = yield from self._digest(came)
+            for follower in followers[done.name] if done is not None else ():
+                missing[follower.name] -= 1
+                if not missing[follower.name] and self._failed is None:
+                    ready.append(follower)
 
     def _invoke(self, operation: Operation, attempt: int) -> Invoke:
         self._under_way += 1
@@ -175,21 +192,26 @@ class Engine:
             ),
         )
 
+    def _succeeded(self, came: Came) -> OperationSucceeded:
+        """Keep the result, and return what is to be recorded."""
+        name, result = came.want.operation.name, came.result
+        touched = self._touched[name]
+        touched.landed, touched.result = "yes", result
+        self.results[name] = result
+        return OperationSucceeded(
+            transaction=self.transaction, operation=name, attempt=came.want.attempt, result=result
+        )
+
     def _digest(self, came: Came) -> Generator[Want, Any, Operation | None]:
-        """Record what came of an attempt; return the operation if it is done."""
+        """Record why an attempt did not succeed; return the operation if it is done all the same."""
         operation, attempt = came.want.operation, came.want.attempt
-        touched = self._touched[operation.name]
         if came.outcome == "waited":
             if self._failed is None:
                 yield self._invoke(operation, attempt)
             return None
         yield _outcome_event(self.transaction, came)
-        if came.outcome == "succeeded":
-            touched.landed, touched.result = "yes", came.result
-            self.results[operation.name] = came.result
-            return operation
         if came.outcome == "unknown" or came.again:
-            touched.landed = "maybe"
+            self._touched[operation.name].landed = "maybe"
         if self._failed is None and _worth_another(operation.retry, came):
             yield from self._schedule(operation, attempt + 1)
             return None
@@ -253,9 +275,9 @@ class Engine:
             reason="an earlier revert is stuck, and the policy halts there",
         )
 
-    def _revert(self, touched: _Touched, reason: str) -> Generator[Want, Any, bool]:
-        """Revert one operation, with retries; return whether nothing of it stands any more."""
-        operation, attempt = touched.operation, 1
+    def _revert(self, touched: _Touched, reason: str, first: int = 1) -> Generator[Want, Any, bool]:
+        """Revert one operation, with retries from attempt ``first`` on; whether nothing of it stands."""
+        operation, attempt = touched.operation, first
         while True:
             intent = CompensationStarted(
                 transaction=self.transaction,
@@ -270,11 +292,11 @@ class Engine:
             yield _revert_event(self.transaction, came)
             if came.outcome in ("succeeded", "partial"):
                 return came.outcome == "succeeded"
-            if not _worth_another(self.policy.retry, came):
+            if not _worth_another(self.policy.retry, came, first):
                 return False
             attempt += 1
             point = f"{self.transaction}/{operation.revert_name}@{attempt}/pause"
-            delay = self.policy.retry.pause_us(attempt - 1, self.tape, point)
+            delay = self.policy.retry.pause_us(attempt - first, self.tape, point)
             yield CompensationRetryScheduled(
                 transaction=self.transaction,
                 operation=operation.name,
@@ -286,21 +308,17 @@ class Engine:
             yield None
 
 
-def _worth_another(retry: Retry, came: Came) -> bool:
+def _worth_another(retry: Retry, came: Came, first: int = 1) -> bool:
     """Whether an attempt that came to nothing is repeated: the class allows it, and so does the number.
 
     What is unknown is always safe to repeat, since the key is the same.
     """
     safe = came.outcome == "unknown" or (came.outcome == "failed" and came.retry == "safe")
-    return safe and came.want.attempt < retry.attempts_max
+    return safe and came.want.attempt - first + 1 < retry.attempts_max
 
 
 def _outcome_event(transaction: str, came: Came) -> Event:
     name, attempt = came.want.operation.name, came.want.attempt
-    if came.outcome == "succeeded":
-        return OperationSucceeded(
-            transaction=transaction, operation=name, attempt=attempt, result=came.result
-        )
     if came.outcome == "unknown":
         return OperationUnknown(
             transaction=transaction, operation=name, attempt=attempt, code=came.code, reason=came.reason

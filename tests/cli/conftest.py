@@ -1,61 +1,18 @@
 """The command line inside the tests' process: what it ended with, and what it printed where."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import msgspec
 import pytest
+from cli.running import CATALOG, Cli, Ran
 
 from marketsim.cli import main
 
-CATALOG: dict[str, Any] = {
-    "products": [
-        {
-            "id": "laptop-1",
-            "name": "Laptop",
-            "description": "Hardly used.",
-            "price": 750,
-            "condition": "used",
-            "category": "computers",
-            "tags": ["portable"],
-            "inStock": 2,
-            "warehouseAddress": "1 Quay Street",
-            "colour": {"lid": "grey", "keys": [1, 2.5, None]},
-        },
-        {"id": "lamp-1", "name": "Lamp", "price": 19.99, "inStock": 0},
-    ],
-    "users": [
-        {"id": "user-1", "name": "Ada", "email": "ada@example.com", "address": "2 Hill", "vip": True},
-        {"id": "user-2", "name": "Grace"},
-    ],
-    "orders": [],
-    "season": {"name": "spring"},
-}
-"""A catalog as a person brings it, with keys that no one foresaw in every place."""
-
-ENVIRONMENT = ("MARKETSIM_MARKET", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TERM")
-
-
-class Ran(msgspec.Struct, frozen=True):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """The one JSON document on standard output, with nothing beside it anywhere."""
-        assert self.err == ""
-        return json.loads(self.out)
-
-
-Cli: TypeAlias = Callable[..., Ran]
+ENVIRONMENT = ("MARKETSIM_MARKET", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE")
 
 
 @pytest.fixture
@@ -89,18 +46,9 @@ def process(cli: Cli, tmp_path: Path) -> Callable[..., subprocess.CompletedProce
 
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "marketsim", *map(str, arguments)]
-        environment = os.environ | {"COVERAGE_PROCESS_START": ""}
         return subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60, **options
+            command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False, **options
         )
 
     return run
 
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its bytes, but for the lock, which only says who had it last."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "lock"
-    }

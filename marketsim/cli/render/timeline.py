@@ -90,6 +90,12 @@ class Timeline:
         for event in events:
             self.show(event)
 
+    def take_in(self, events: Iterable[Event]) -> None:
+        """Know these events without drawing them, since what follows builds on them."""
+        loud, self.console = self.console, Console(quiet=True, width=self.console.width)
+        self.show_all(events)
+        self.console = loud
+
     # The lines.
 
     def _head(self, event: TransactionBegan) -> None:
