@@ -11,7 +11,7 @@ from marketsim.audit.export import Filter, export_json, export_jsonl
 from marketsim.audit.segments import LogReader, read_events
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
-from marketsim.cli.render.text import escaped_json, printable
+from marketsim.cli.render.text import escaped_json, one_line
 from marketsim.cli.session import Session, command, group
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import Event, TransactionBegan, encode, events_schema
@@ -55,7 +55,7 @@ def list_events(
     for event in chosen:
         count += 1
         name, place = getattr(event, "transaction", ""), _place(event)
-        session.say(f"{event.seq:>7}  {event.time}  {name:<8} {event.type:<28} {place}".rstrip())
+        session.say(one_line(f"{event.seq:>7}  {event.time}  {name:<8} {event.type:<28} {place}".rstrip()))
     session.say(f"{count:,} events")
     return 0
 
@@ -217,7 +217,7 @@ def _place(event: Event) -> str:
         if value:
             words.append(f"{key} {value}")
             break
-    return printable(" ".join(word for word in words if word))
+    return " ".join(word for word in words if word)
 
 
 def _show_transaction(session: Session, history: list[Event], name: str) -> int:

@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from marketsim.cli.output import Force, Output, write_output
+from marketsim.cli.render.text import one_line
 from marketsim.cli.session import Session, command, group
 from marketsim.saga.errors import InputError, nearest, quoted
 
@@ -59,7 +60,7 @@ def show_record(session: Session, name: _Id) -> int:
         session.emit(found[name])
     else:
         for key, value in found[name].items():
-            session.say(f"{key:<18} {_cell(value)}")
+            session.say(one_line(f"{key:<18} {_cell(value)}"))
     return 0
 
 

@@ -41,13 +41,8 @@ def list_failures(
     elif shown and not session.quiet:
         from marketsim.cli.render.tables import show_table
 
-        rows = [
-            (each.transaction, each.operation, each.state, _left(each), each.code, each.since)
-            for each in shown
-        ]
-        show_table(
-            session.console(), ("transaction", "operation", "state", "what is left", "why", "since"), rows
-        )
+        rows = [(each.transaction, each.compensation, each.state, _left(each)) for each in shown]
+        show_table(session.console(), ("transaction", "revert", "state", "what is left"), rows)
         session.say("see: marketsim failures show TRANSACTION")
     else:
         session.say("nothing waits for a person")
@@ -161,9 +156,8 @@ def _tell(session: Session, transaction: str, letters: list[DeadLetter]) -> int:
     if session.json:
         session.emit({"transaction": transaction, "failures": letters})
     for letter in letters:
-        session.say(
-            f"{transaction} {letter.operation}: {letter.state}{f' ({letter.closed_by})' if letter.closed_by else ''}"
-        )
+        because = f" ({letter.closed_by})" if letter.closed_by else ""
+        session.say(f"{transaction} {letter.operation}: {letter.state}{because}")
     return Exit.STUCK if waiting else Exit.OK
 
 

@@ -177,7 +177,8 @@ class Driver:
             place = operation.revert_name if want.revert else operation.name
             least_us, most_us = operation.latency_us
             took_us = tape.between(f"{transaction}/{place}@{want.attempt}/latency", least_us, most_us)
-        self.expect(running, came, took_us)
+        self._counter += 1
+        heappush(self._coming, (self.clock.now_us + took_us, self._counter, running, came))
 
     def _struck(self, running: Running, want: Invoke, fault: Fault, again: bool) -> Came:
         """Let a fault strike a call, and tell what the engine is told."""

@@ -264,7 +264,7 @@ def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Marke
 def _fold(
     path: Path, world: World, start: Position, kept: Position, edited: Catalog | None
 ) -> tuple[Position, Edit | None, bool]:
-    """Fold the stream into the world: where it ends, a person's edit, and whether the catalog changed since."""
+    """Fold the stream into the world: where it ends, a person's edit, and whether more changed since."""
     edit, changed, checked = None, False, False
     reader = LogReader(path / "audit", start)
     for event in reader:

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["escaped_json", "printable", "wrapped"]
+__all__ = ["escaped_json", "one_line", "printable", "wrapped"]
 
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _HOSTILE = {ord(each): f"\\u{ord(each):04x}" for each in _BIDI} | {
@@ -18,6 +18,11 @@ _IN_JSON = {code: escape for code, escape in _HOSTILE.items() if code not in (0x
 def printable(text: str) -> str:
     r"""The text with control characters and marks of direction shown as ``\u001b``; newlines stay."""
     return text.translate(_IN_JSON) if not text.isprintable() else text
+
+
+def one_line(text: str) -> str:
+    r"""The same, with newlines shown as ``\n`` too: a cell of a table cannot pretend to be a row."""
+    return printable(text).replace("\n", "\\n")
 
 
 def escaped_json(text: str) -> str:

@@ -1,0 +1,233 @@
+"""The services: one effect a key, and reverts that undo what was done, once."""
+
+import pytest
+from drivers.runs import PRICE_MINOR, Shop, began, errors, shop
+
+from marketsim.market import services
+from marketsim.market.ledger import AVAILABLE, MERCHANT, RESERVED, SOLD, customer_account, money, stock
+from marketsim.market.ledger import reversed_postings as undone
+from marketsim.saga.definition import Call
+from marketsim.saga.errors import Failed
+from marketsim.saga.events import LedgerPosted, NotificationSent, OrderCancelled, OrderPlaced
+
+LINE = {"product": "laptop-1", "quantity": 2, "price_minor": PRICE_MINOR}
+
+
+@pytest.fixture
+def market() -> Shop:
+    made = shop(5)
+    made.driver.record(began())
+    return made
+
+
+def action(market: Shop, name: str, transaction: str = "tx-1") -> Call:
+    request = began(number=int(transaction[3:]))
+    key = f"{transaction}:{name}"
+    return Call(
+        request, {}, market.world, market.driver.record, operation=name, attempt=1, key=key, action_key=key
+    )
+
+
+def revert(market: Shop, name: str) -> Call:
+    return Call(
+        began(),
+        {},
+        market.world,
+        market.driver.record,
+        operation=name,
+        compensation=f"undo_{name}",
+        attempt=1,
+        key=f"tx-1:{name}:undo_{name}",
+        action_key=f"tx-1:{name}",
+    )
+
+
+def reserve(market: Shop) -> dict[str, object]:
+    return services.reserve(action(market, "reserve"), "laptop-1", 2)
+
+
+def charge(market: Shop) -> dict[str, object]:
+    return services.charge(action(market, "charge"), "user-1", 2 * PRICE_MINOR, "USD")
+
+
+def place(market: Shop) -> dict[str, object]:
+    return services.place(action(market, "place"), "order-1", "user-1", [LINE], 2 * PRICE_MINOR, "USD")
+
+
+def notify(market: Shop) -> dict[str, object]:
+    return services.notify(action(market, "notify"), "user-1", "order-1 is confirmed")
+
+
+def release(market: Shop) -> dict[str, object]:
+    return services.release(revert(market, "reserve"))
+
+
+def refund(market: Shop) -> dict[str, object]:
+    return services.refund(revert(market, "charge"))
+
+
+def cancel(market: Shop) -> dict[str, object]:
+    return services.cancel(revert(market, "place"))
+
+
+def standing(market: Shop) -> dict[str, int]:
+    names = {AVAILABLE: "laptop-1", RESERVED: "laptop-1", SOLD: "laptop-1", MERCHANT: "USD"}
+    return {name.split(":")[1]: market.world.balances[name, unit] for name, unit in names.items()}
+
+
+@pytest.mark.parametrize(
+    ("steps", "effects"),
+    [
+        ([reserve], 1),
+        ([charge], 1),
+        ([reserve, place], 3),
+        ([notify], 1),
+        ([reserve, release], 2),
+        ([charge, refund], 2),
+        ([reserve, place, cancel], 5),
+    ],
+    ids=["reserve", "charge", "place", "notify", "release", "refund", "cancel"],
+)
+def test_a_call_under_the_same_key_has_its_effect_once_and_gives_the_same_answer(market, steps, effects):
+    before = len(market.log.events)
+    for step in steps:
+        assert step(market) == step(market) == step(market)
+    assert len(market.log.events) - before == effects
+
+
+def test_the_answer_is_the_same_though_others_bought_the_rest_meanwhile(market):
+    first = reserve(market)
+    market.driver.record(LedgerPosted(postings=stock("laptop-1", 3, AVAILABLE, SOLD)))
+    assert reserve(market) == first
+
+
+def test_reserving_takes_units_off_sale_and_holds_them(market):
+    assert reserve(market) == {"product": "laptop-1", "quantity": 2}
+    assert standing(market) == {"available": 3, "reserved": 2, "sold": 0, "merchant": 0}
+
+
+def test_what_is_not_there_cannot_be_reserved(market):
+    with pytest.raises(Failed, match="5 of laptop-1 available, 6 wanted") as failed:
+        services.reserve(action(market, "reserve"), "laptop-1", 6)
+    assert (failed.value.code, failed.value.retry) == ("out_of_stock", "never")
+    assert standing(market)["available"] == 5
+
+
+def test_a_quote_tells_price_and_stock_and_changes_nothing(market):
+    before = len(market.log.events)
+    quote = services.quote(action(market, "check"), "laptop-1", 5)
+    assert quote == {"available": 5, "price_minor": PRICE_MINOR, "currency": "USD"}
+    with pytest.raises(Failed, match="5 of laptop-1 available, 6 wanted"):
+        services.quote(action(market, "check"), "laptop-1", 6)
+    assert len(market.log.events) == before
+
+
+def test_releasing_puts_back_exactly_what_was_held(market):
+    reserve(market)
+    assert release(market) == {"quantity": 2}
+    assert standing(market) == {"available": 5, "reserved": 0, "sold": 0, "merchant": 0}
+
+
+def test_charging_and_refunding_leave_nothing(market):
+    assert charge(market) == {"amount_minor": 2 * PRICE_MINOR, "currency": "USD"}
+    assert standing(market)["merchant"] == 2 * PRICE_MINOR
+    assert market.world.balances[customer_account("user-1"), "USD"] == -2 * PRICE_MINOR
+    assert refund(market) == {"amount_minor": 2 * PRICE_MINOR, "currency": "USD"}
+    assert standing(market)["merchant"] == market.world.balances[customer_account("user-1"), "USD"] == 0
+
+
+def test_an_order_sells_what_was_reserved_and_its_cancellation_reserves_it_again(market):
+    reserve(market)
+    assert place(market) == {"order": "order-1", "quantity": 2}
+    assert standing(market) == {"available": 3, "reserved": 0, "sold": 2, "merchant": 0}
+    assert cancel(market) == {"order": "order-1"}
+    assert standing(market) == {"available": 3, "reserved": 2, "sold": 0, "merchant": 0}
+    assert market.world.standing_orders() == []
+
+
+def test_an_order_of_which_only_the_posting_was_recorded_is_completed(market):
+    reserve(market)
+    market.driver.record(
+        LedgerPosted(transaction="tx-1", key="tx-1:place", postings=stock("laptop-1", 2, RESERVED, SOLD))
+    )
+    place(market)
+    assert standing(market)["sold"] == 2
+    assert [order.order for order in market.world.standing_orders()] == ["order-1"]
+
+
+def test_an_order_of_which_only_the_posting_was_recorded_is_taken_back(market):
+    reserve(market)
+    market.driver.record(
+        LedgerPosted(transaction="tx-1", key="tx-1:place", postings=stock("laptop-1", 2, RESERVED, SOLD))
+    )
+    assert cancel(market) == {"order": ""}
+    assert standing(market) == {"available": 3, "reserved": 2, "sold": 0, "merchant": 0}
+
+
+def test_a_cancellation_of_which_only_the_half_was_recorded_is_completed(market):
+    reserve(market)
+    place(market)
+    market.driver.record(OrderCancelled(transaction="tx-1", key="tx-1:place:undo_place", order="order-1"))
+    cancel(market)
+    assert standing(market) == {"available": 3, "reserved": 2, "sold": 0, "merchant": 0}
+    assert sum(isinstance(event, OrderCancelled) for event in market.log.events) == 1
+
+
+def test_what_an_order_sold_cannot_be_put_on_sale_while_it_stands(market):
+    reserve(market)
+    place(market)
+    with pytest.raises(Failed) as failed:
+        release(market)
+    assert failed.value.code == "not_held"
+    assert standing(market)["available"] == 3
+
+
+@pytest.mark.parametrize(
+    ("step", "answer"),
+    [
+        (release, {"quantity": 0}),
+        (refund, {"amount_minor": 0, "currency": "USD"}),
+        (cancel, {"order": ""}),
+    ],
+    ids=["release", "refund", "cancel"],
+)
+def test_a_revert_is_content_where_nothing_was_done(market, step, answer):
+    before = len(market.log.events)
+    assert step(market) == answer
+    assert len(market.log.events) == before
+
+
+def test_a_revert_touches_nothing_of_another_transaction(market):
+    market.driver.record(began(number=2))
+    services.reserve(action(market, "reserve", "tx-2"), "laptop-1", 1)
+    reserve(market)
+    release(market)
+    assert standing(market) == {"available": 4, "reserved": 1, "sold": 0, "merchant": 0}
+
+
+def test_a_message_is_sent_once(market):
+    notify(market)
+    notify(market)
+    (sent,) = [event for event in market.log.events if isinstance(event, NotificationSent)]
+    assert (sent.customer, sent.message) == ("user-1", "order-1 is confirmed")
+
+
+def test_ten_units_more_take_a_day_more():
+    assert [services.estimate(quantity)["days"] for quantity in (1, 9, 10, 25)] == [2, 2, 3, 4]
+
+
+def test_every_posting_sums_to_zero(market):
+    for step in (reserve, charge, place, cancel, refund, release):
+        step(market)
+    assert [found for found in errors(market.log.events) if found.rule == "postings-balance"] == []
+    assert undone(undone(money(5, "USD", "a", "b"))) == money(5, "USD", "a", "b")
+
+
+def test_effects_tell_who_caused_them(market):
+    reserve(market)
+    release(market)
+    done, back = market.log.events[-2:]
+    assert (done.operation, done.compensation, done.key) == ("reserve", "", "tx-1:reserve")
+    assert (back.operation, back.compensation, back.key) == ("reserve", "undo_reserve", "tx-1:reserve:undo_reserve")
+    assert isinstance(done, LedgerPosted)
+    assert not isinstance(done, OrderPlaced)
