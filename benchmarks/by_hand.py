@@ -239,9 +239,7 @@ class _Purchase:
         )
 
     def succeeded(self, operation: str, result: dict[str, Any]) -> None:
-        self.record(
-            OperationSucceeded(transaction=self.tx, operation=operation, attempt=1, result=result)
-        )
+        self.record(OperationSucceeded(transaction=self.tx, operation=operation, attempt=1, result=result))
 
     def post(self, operation: str, lines: list[Posting]) -> None:
         self.record(

@@ -25,7 +25,9 @@ def figures() -> list[Figure]:
     disk = side_by_side(_on_disk(by_engine), _on_disk(by_hand), pairs=_PAIRS)
     rest = f"a loop of try and except that writes the same {events:,} events"
     return [
-        Figure(f"{_PURCHASES:,} purchases in memory, against {rest}", memory, 1.5, note=_rate(memory, events)),
+        Figure(
+            f"{_PURCHASES:,} purchases in memory, against {rest}", memory, 1.5, note=_rate(memory, events)
+        ),
         Figure(
             f"{_PURCHASES:,} purchases on the disk, 1,000 events a sync, against {rest}",
             disk,

@@ -1,4 +1,4 @@
-"""The purchases that are measured: a market of twenty products, fifty customers, one payment in ten declined."""
+"""The purchases that are measured: twenty products, fifty customers, and one payment in ten declined."""
 
 from collections.abc import Iterator
 from typing import Protocol

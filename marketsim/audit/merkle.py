@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
+from struct import Struct
 
 __all__ = ["EMPTY_ROOT", "HASH_BYTES", "Frontier"]
 
@@ -13,6 +14,7 @@ EMPTY_ROOT = sha256(b"").digest()
 
 # To copy a hash that was begun costs less than to begin one and to join its input.
 _node = sha256(b"\x01").copy
+_pairs = Struct(f"{2 * HASH_BYTES}s").iter_unpack
 
 
 class Frontier:
@@ -59,6 +61,7 @@ class Frontier:
                 joined = peaks.pop() + joined
             if len(joined) % (2 * HASH_BYTES):
                 behind.append(joined[-HASH_BYTES:])
+                joined = joined[:-HASH_BYTES]
             joined = _parents(joined)
             count >>= 1
         peaks.extend(reversed(behind))
@@ -79,9 +82,9 @@ class Frontier:
 
 def _parents(joined: bytes) -> bytes:
     above = []
-    for at in range(0, len(joined) - HASH_BYTES, 2 * HASH_BYTES):
+    for (pair,) in _pairs(joined):
         node = _node()
-        node.update(joined[at : at + 2 * HASH_BYTES])
+        node.update(pair)
         above.append(node.digest())
     return b"".join(above)
 

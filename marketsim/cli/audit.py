@@ -13,10 +13,11 @@ from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.render.text import escaped_json, one_line
 from marketsim.cli.session import Session, command, group
-from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.errors import InputError, LogDamaged, nearest, quoted
 from marketsim.saga.events import Event, TransactionBegan, encode, events_schema
 
 if TYPE_CHECKING:
+    from marketsim.audit.checkpoint import Checkpoint
     from marketsim.audit.findings import Finding
     from marketsim.audit.verify import Verification
 
@@ -96,14 +97,11 @@ def verify(
     ] = None,
 ) -> int:
     """Verify that the log is the one that was written, and that the books balance."""
-    from marketsim.audit.checkpoint import read_checkpoint
     from marketsim.audit.checks import Examination
     from marketsim.audit.verify import verify as verify_log
 
     folder = _folder(session)
-    trusted = read_checkpoint(head) if head is not None else None
-    if head is not None and trusted is None:
-        raise InputError("there is no checkpoint", where=str(head), todo="give a copy of audit/checkpoint")
+    trusted = _trusted(head) if head is not None else None
     examination = Examination(check or None)
     verification = verify_log(folder, head=trusted, see=_watched(session, examination.see))
     findings = [*verification.findings, *examination.finish()]
@@ -177,6 +175,19 @@ def _chosen(
     if transaction is not None:
         _check_transaction(folder, transaction)
     return (event for event in _tracked(session, LogReader(folder)) if wanted.matches(event))
+
+
+def _trusted(head: Path) -> "Checkpoint":
+    from marketsim.audit.checkpoint import read_checkpoint
+
+    todo = "give a copy of audit/checkpoint"
+    try:
+        found = read_checkpoint(head)
+    except LogDamaged as wrong:  # It is not the log that is wrong, but what was given beside it.
+        raise InputError(wrong.what, where=str(head), todo=todo) from wrong
+    if found is None:
+        raise InputError("there is no checkpoint", where=str(head), todo=todo)
+    return found
 
 
 def _check_transaction(folder: Path, transaction: str) -> None:

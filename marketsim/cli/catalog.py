@@ -1,5 +1,6 @@
 """`marketsim catalog`: read the catalog, add to it, restock it, and take it elsewhere."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.render.text import one_line
 from marketsim.cli.session import Session, command, group
-from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.errors import CatalogError, InputError, nearest, quoted
 
 __all__ = ["catalog_app"]
 
@@ -147,7 +148,10 @@ def _edit(session: Session, change: Any, told: str) -> int:
     with open_market(session.market, time=now, timeout_s=session.wait_s) as market:
         for notice in market.notices:
             session.note(notice)
-        market.edit(change, now)
+        try:
+            market.edit(change, now)
+        except CatalogError as wrong:  # Its place is in a file that was never written.
+            raise InputError(wrong.what, todo=wrong.todo) from wrong
     if session.json:
         session.emit({"done": told})
     session.say(told)
@@ -156,8 +160,11 @@ def _edit(session: Session, change: Any, told: str) -> int:
 
 def _number(text: str) -> int | float:
     try:
-        return int(text) if text.strip().lstrip("-").isdigit() else float(text)
-    except ValueError:
+        number = int(text) if text.strip().lstrip("-").isdigit() else float(text)
+        if not math.isfinite(number):
+            raise ValueError(text)
+        return number
+    except (ValueError, OverflowError):
         raise InputError(f"{quoted(text)} is no price", where="--price", todo="write it as 39.90") from None
 
 

@@ -78,7 +78,7 @@ def show_failure(session: Session, transaction: _Transaction) -> int:
     return Exit.OK
 
 
-@command(failures_app, "retry", example="marketsim failures retry tx-2")
+@command(failures_app, "retry", example="marketsim failures retry tx-2", writes=True)
 def retry(
     session: Session,
     transaction: _Transaction,
@@ -96,7 +96,7 @@ def retry(
     from marketsim.saga.policies import policy_named
     from marketsim.saga.tape import Tape
 
-    with open_market(session.market, time=_now(), whole=True) as market:
+    with open_market(session.market, time=_now(), whole=True, timeout_s=session.wait_s) as market:
         chosen = _open_letters(market, transaction, operation)
         own = [each for each in _history(market) if getattr(each, "transaction", "") == transaction]
         began = own[0]
@@ -114,7 +114,12 @@ def retry(
     return _tell(session, transaction, after)
 
 
-@command(failures_app, "resolve", example="marketsim failures resolve tx-2 --reason 'refunded by hand'")
+@command(
+    failures_app,
+    "resolve",
+    example="marketsim failures resolve tx-2 --reason 'refunded by hand'",
+    writes=True,
+)
 def resolve(
     session: Session, transaction: _Transaction, reason: _Reason, operation: _Operation = None
 ) -> int:
@@ -122,7 +127,7 @@ def resolve(
     return _close(session, transaction, operation, reason, DeadLetterResolved)
 
 
-@command(failures_app, "ignore", example="marketsim failures ignore tx-2 --reason 'written off'")
+@command(failures_app, "ignore", example="marketsim failures ignore tx-2 --reason 'written off'", writes=True)
 def ignore(session: Session, transaction: _Transaction, reason: _Reason, operation: _Operation = None) -> int:
     """Record that it is left as it is, and why."""
     return _close(session, transaction, operation, reason, DeadLetterIgnored)
@@ -141,7 +146,7 @@ def _close(
             where="--reason",
             todo="say in a sentence what was done, and by whom",
         )
-    with open_market(session.market, time=_now()) as market:
+    with open_market(session.market, time=_now(), timeout_s=session.wait_s) as market:
         for letter in _open_letters(market, transaction, operation):
             event = kind(transaction=transaction, operation=letter.operation, reason=reason)
             event.time = max(_now(), market.log.position.time)

@@ -15,7 +15,11 @@ from marketsim.drivers.virtual import Driver, World
 from marketsim.saga.definition import Operation, Policy, Saga
 from marketsim.saga.errors import Diverged, InputError, ProcessCrashed, quoted
 from marketsim.saga.events import (
+    CompensationEvent,
     CompensationStarted,
+    DeadLetterIgnored,
+    DeadLetterResolved,
+    EffectEvent,
     Event,
     FaultInjected,
     OperationStarted,
@@ -27,6 +31,15 @@ from marketsim.saga.faults import FAULTS, Fault, FaultPlan
 from marketsim.saga.tape import Tape
 
 __all__ = ["Difference", "Replay", "replay"]
+
+_AFTER_STUCK = (
+    CompensationEvent,
+    DeadLetterIgnored,
+    DeadLetterResolved,
+    EffectEvent,
+    FaultInjected,
+    ProcessRecovered,
+)
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -174,10 +187,11 @@ class _ComparingLog:
 
         What became of a stuck one's dead letters was for a person to decide, and is not run again.
         """
-        due = self._due()
         stuck = bool(self.compared) and isinstance(self.compared[-1], TransactionStuck)
-        if due is not None and not stuck:
-            raise _Differs(Difference(due.seq, due, None))
+        while (due := self._due()) is not None:
+            if not (stuck and isinstance(due, _AFTER_STUCK)):
+                raise _Differs(Difference(due.seq, due, None))
+            self._next += 1
 
     def _due(self) -> Event | None:
         """The next recorded event of this transaction; what others did before it takes effect."""

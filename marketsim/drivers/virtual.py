@@ -177,8 +177,7 @@ class Driver:
             place = operation.revert_name if want.revert else operation.name
             least_us, most_us = operation.latency_us
             took_us = tape.between(f"{transaction}/{place}@{want.attempt}/latency", least_us, most_us)
-        self._counter += 1
-        heappush(self._coming, (self.clock.now_us + took_us, self._counter, running, came))
+        self.expect(running, came, took_us)
 
     def _struck(self, running: Running, want: Invoke, fault: Fault, again: bool) -> Came:
         """Let a fault strike a call, and tell what the engine is told."""
@@ -206,7 +205,7 @@ class Driver:
         return Came(want, fault.outcome, code=fault.name, reason=fault.sentence, retry=fault.retry)
 
     def _call(self, running: Running, want: Invoke) -> Came:
-        """Let the handler act. An action may abort, and a compensation may be partial, but not the other way."""
+        """Let the handler act."""
         operation, revert, key = want.operation, want.revert, want.intent.key
         handler = operation.revert if revert else operation.action
         assert handler is not None
@@ -237,7 +236,10 @@ class Driver:
 
 
 def _unhappy(want: Invoke, error: Exception) -> Came:
-    """What came of a call whose handler raised ``error``."""
+    """What came of a call whose handler raised ``error``.
+
+    An action may abort, and a compensation may be partial, but not the other way round.
+    """
     try:
         match error:
             case Failed():

@@ -79,7 +79,7 @@ def place(
     """Turn what is reserved into an order: the units are sold."""
     if call.world.effect(LedgerPosted, call.key) is None:
         sold = [stock(line["product"], line["quantity"], RESERVED, SOLD) for line in lines]
-        call.post(posting for pair in sold for posting in pair)
+        call.post([posting for pair in sold for posting in pair])
     if call.world.effect(OrderPlaced, call.key) is None:
         call.record(
             OrderPlaced(

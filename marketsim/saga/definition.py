@@ -102,17 +102,17 @@ class Call(msgspec.Struct, eq=False):
 
     def post(self, postings: Iterable[Posting], reason: str = "") -> LedgerPosted:
         """Write lines of the ledger in this call's name: what the service really did."""
-        return self.record(
-            LedgerPosted(
-                transaction=self.transaction,
-                operation=self.operation,
-                compensation=self.compensation,
-                attempt=self.attempt,
-                key=self.key,
-                postings=list(postings),
-                reason=reason,
-            )
+        posted = LedgerPosted(
+            transaction=self.transaction,
+            operation=self.operation,
+            compensation=self.compensation,
+            attempt=self.attempt,
+            key=self.key,
+            postings=list(postings),
+            reason=reason,
         )
+        self._record(posted)
+        return posted
 
     def progress(self, **payload: Any) -> None:
         """Report how far the operation has come. Raises TypeError for a float."""

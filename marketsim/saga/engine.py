@@ -158,7 +158,6 @@ class Engine:
 
     def _forward(self) -> Run:
         operations, followers = self.saga.operations, self.saga.followers
-        touched, results, transaction = self._touched, self.results, self.transaction
         missing = {name: len(each.after) for name, each in operations.items()}
         ready = [each for each in operations.values() if not each.after]
         while ready or self._under_way:
@@ -169,14 +168,8 @@ class Engine:
             came: Came = yield None
             self._under_way -= 1
             if came.outcome == "succeeded":
+                yield self._succeeded(came)
                 done: Operation | None = came.want.operation
-                name = done.name
-                t = touched[name]
-                t.landed, t.result = "yes", came.result
-                results[name] = came.result
-                yield OperationSucceeded(
-                    transaction=transaction, operation=name, attempt=came.want.attempt, result=came.result
-                )
             else:
                 done = yield from self._digest(came)
             for follower in followers[done.name] if done is not None else ():

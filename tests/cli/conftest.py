@@ -51,4 +51,3 @@ def process(cli: Cli, tmp_path: Path) -> Callable[..., subprocess.CompletedProce
         )
 
     return run
-

@@ -32,6 +32,7 @@ CATALOG: dict[str, Any] = {
 }
 """A catalog as a person brings it, with keys that no one foresaw in every place."""
 
+
 class Ran(msgspec.Struct, frozen=True):
     """How a command ended."""
 

@@ -190,7 +190,9 @@ def test_an_answer_that_was_altered_in_a_file_does_not_come_again(cli, market):
     cli("purchase", "laptop-1")
     cli("audit", "export", "--transaction", "tx-1", "--output", "tx-1.json")
     text = Path("tx-1.json").read_text()
-    Path("tx-1.json").write_text(text.replace('"result":{"amount_minor":75000', '"result":{"amount_minor":74999'))
+    Path("tx-1.json").write_text(
+        text.replace('"result":{"amount_minor":75000', '"result":{"amount_minor":74999')
+    )
     ran = cli("replay", "tx-1.json")
     assert ran.code == 6
     assert "tx-1 takes another way at event" in ran.out
@@ -308,7 +310,9 @@ def test_a_damaged_log_is_refused_with_its_line_and_nothing_is_written(cli, mark
     assert "000001.jsonl:" in ran.err
     verified = cli("audit", "verify", "--json")
     assert verified.code == 1
-    assert any(each["file"] == "audit/000001.jsonl" and each["line"] for each in verified.document["findings"])
+    assert any(
+        each["file"] == "audit/000001.jsonl" and each["line"] for each in verified.document["findings"]
+    )
     assert contents(market) == before
 
 

@@ -50,7 +50,9 @@ def test_a_broken_guardrail_rejects_with_its_name_and_starts_nothing(request_, r
     assert errors(market.log.events) == []
 
 
-@pytest.mark.parametrize("limit", [{"quantity": QUANTITY_MAX}, {"price_minor": TOTAL_MAX_MAJOR * 100}, {"price_minor": 0}])
+@pytest.mark.parametrize(
+    "limit", [{"quantity": QUANTITY_MAX}, {"price_minor": TOTAL_MAX_MAJOR * 100}, {"price_minor": 0}]
+)
 def test_at_the_very_limit_it_is_sold(limit):
     assert asked(**limit).types[-1] == "transaction.committed"
 
@@ -62,7 +64,9 @@ def test_every_guardrail_says_what_it_is_about():
 
 
 def test_the_operations_are_those_of_the_contract():
-    assert {name: (each.service, each.kind, each.revert_name) for name, each in purchase.operations.items()} == {
+    assert {
+        name: (each.service, each.kind, each.revert_name) for name, each in purchase.operations.items()
+    } == {
         "check_availability": ("inventory", "read_only", ""),
         "reserve_stock": ("inventory", "compensatable", "release_stock"),
         "estimate_delivery": ("delivery", "read_only", ""),
@@ -75,7 +79,12 @@ def test_the_operations_are_those_of_the_contract():
 def test_the_customer_pays_gets_an_order_and_a_message():
     events = purchased(quantity=3).log.events
     (order,) = [event for event in events if isinstance(event, OrderPlaced)]
-    assert (order.order, order.customer, order.total_minor, order.currency) == ("order-1", "user-1", 225_000, "USD")
+    assert (order.order, order.customer, order.total_minor, order.currency) == (
+        "order-1",
+        "user-1",
+        225_000,
+        "USD",
+    )
     assert order.lines == [{"product": "laptop-1", "quantity": 3, "price_minor": 75_000}]
     (message,) = [event for event in events if isinstance(event, NotificationSent)]
     assert (message.customer, message.message) == ("user-1", "order-1 is confirmed")

@@ -228,6 +228,10 @@ def test_effects_tell_who_caused_them(market):
     release(market)
     done, back = market.log.events[-2:]
     assert (done.operation, done.compensation, done.key) == ("reserve", "", "tx-1:reserve")
-    assert (back.operation, back.compensation, back.key) == ("reserve", "undo_reserve", "tx-1:reserve:undo_reserve")
+    assert (back.operation, back.compensation, back.key) == (
+        "reserve",
+        "undo_reserve",
+        "tx-1:reserve:undo_reserve",
+    )
     assert isinstance(done, LedgerPosted)
     assert not isinstance(done, OrderPlaced)

@@ -3,7 +3,7 @@
 from copy import deepcopy
 
 import pytest
-from drivers.runs import OPENING, begin, began, finished, opening, purchased, shop
+from drivers.runs import OPENING, began, begin, finished, opening, purchased, shop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +22,12 @@ def seen(world: World) -> dict[str, object]:
     return {name: getattr(world, name) for name in FIELDS} | {"balances": balances}
 
 
-FAULTS = ["payment:error%50", "place_order:timeout_after%50", "refund_payment:error%80", "reserve_stock:error%50"]
+FAULTS = [
+    "payment:error%50",
+    "place_order:timeout_after%50",
+    "refund_payment:error%80",
+    "reserve_stock:error%50",
+]
 
 
 @given(st.lists(st.sampled_from(FAULTS), max_size=4), st.integers(0, 99), st.sampled_from(sorted(POLICIES)))
@@ -86,7 +91,13 @@ def test_products_and_customers_come_change_and_go():
         CatalogChanged(
             source="edit",
             products=[
-                {"id": "laptop-1", "name": "Laptop", "price_minor": 5, "category": "computers", "condition": "new"},
+                {
+                    "id": "laptop-1",
+                    "name": "Laptop",
+                    "price_minor": 5,
+                    "category": "computers",
+                    "condition": "new",
+                },
                 {"id": "desk-1", "name": "Desk", "price_minor": 9},
             ],
             customers=[{"id": "user-1", "name": "Ada L."}],

@@ -68,8 +68,8 @@ def _show_finding(finding: Finding, console: Console, glyphs: Glyphs) -> None:
     )
     head = Text.assemble(
         "    ",
-        (finding.severity, style),
-        f" {finding.rule}",
+        (printable(finding.severity), style),
+        f" {printable(finding.rule)}",
         (f" ({printable(place)})" if place else "", "faint"),
     )
     _print(console, head, 6)

@@ -43,9 +43,11 @@ def _show_folded(
     console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]
 ) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
-    for head, column in zip(heads, zip(*rows, strict=True), strict=True):
+    for index, head in enumerate(heads):
         # A name that is cut in two cannot be copied.
-        whole = all(len(each) <= _WHOLE_LENGTH_MAX and " " not in each for each in column)
+        whole = all(
+            len(each) <= _WHOLE_LENGTH_MAX and " " not in each for each in (row[index] for row in rows)
+        )
         justify: Literal["left", "right"] = "right" if head in right else "left"
         table.add_column(head, justify=justify, overflow="fold", no_wrap=whole)
     for row in rows:

@@ -29,20 +29,20 @@ def elapsed_us(began: TransactionBegan | None, event: Event) -> int:
 
 def duration(length_us: int) -> str:
     """A duration as a person reads it: ``49 ms``, ``2.19 s``, ``1 min 05 s``, ``3 h 10 min``."""
-    if length_us < 1_000_000:
+    if length_us < 999_500:  # What is above rounds to the next unit.
         return f"{length_us / 1000:.0f} ms"
-    if length_us < 60_000_000:
+    if length_us < 59_995_000:
         return f"{length_us / 1_000_000:.2f} s"
-    minutes, rest_us = divmod(length_us, 60_000_000)
+    minutes, seconds = divmod((length_us + 500_000) // 1_000_000, 60)
     if minutes < 60:
-        return f"{minutes} min {rest_us // 1_000_000:02d} s"
+        return f"{minutes} min {seconds:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
 
 
 def moment(elapsed: int) -> str:
     """A moment of a timeline, from microseconds since its beginning: ``0.049 s``, ``1 min 05 s``."""
-    return f"{elapsed / 1_000_000:.3f} s" if elapsed < 60_000_000 else duration(elapsed)
+    return f"{elapsed / 1_000_000:.3f} s" if elapsed < 59_999_500 else duration(elapsed)
 
 
 def amount_words(line: Posting, glyphs: Glyphs, *, sign: bool = False) -> str:

@@ -1,0 +1,139 @@
+"""Help: every command has it, every example in it works, and the README names every command."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.running import Cli
+
+from marketsim.cli.app import COMMANDS, _root
+
+README = Path(__file__).parents[2] / "README.md"
+ENDINGS = (0, 1, 3, 4, 5, 6)
+"""The exit codes with which an example may end: never as bad input."""
+
+
+def tree(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command below this one that can be run, with the words that call it."""
+    if not hasattr(command, "list_commands"):
+        yield words, command
+        return
+    for name in command.list_commands(None):
+        yield from tree(command.get_command(None, name), (*words, name))
+
+
+TREE = list(tree(_root()))
+NAMES = [" ".join(words) for words, _ in TREE]
+
+
+def example(command: Any) -> str:
+    assert command.epilog is not None
+    assert command.epilog.startswith("Example: ")
+    return str(command.epilog).removeprefix("Example: ")
+
+
+def test_the_tree_has_every_command_that_there_is():
+    assert list(dict.fromkeys(words[0] for words, _ in TREE)) == list(COMMANDS)
+    assert {"purchase", "audit verify", "scenarios new", "catalog restock"} <= set(NAMES)
+
+
+@pytest.mark.parametrize(("words", "command"), TREE, ids=NAMES)
+def test_help_opens_with_a_sentence_and_ends_with_an_example(cli, words, command):
+    ran = cli(*words, "--help")
+    assert ran.code == 0
+    assert ran.err == ""
+    sentence = command.help.strip().splitlines()[0]
+    assert re.fullmatch(r"[A-Z].*\.", sentence)
+    lines = [line.strip() for line in ran.out.splitlines() if line.strip()]
+    assert lines[0].startswith(f"Usage: marketsim {' '.join(words)} ")
+    assert " ".join(lines[1:4]).startswith(sentence[:60])
+    assert lines[-1] == f"Example: {example(command)}"
+    assert cli(*words, "-h").out == ran.out
+
+
+@pytest.mark.parametrize(("words", "command"), TREE, ids=NAMES)
+def test_every_option_and_argument_is_explained(words, command):
+    for each in command.params:
+        assert each.name == "help" or (each.help and each.help.endswith((".", ")"))), each.name
+
+
+@pytest.mark.parametrize(("words", "command"), TREE, ids=NAMES)
+def test_an_example_is_of_its_own_command(words, command):
+    assert shlex.split(example(command))[: len(words) + 1] == ["marketsim", *words]
+
+
+@pytest.mark.parametrize(("words", "command"), TREE, ids=NAMES)
+@pytest.mark.parametrize("width", ["60", "80", "200"])
+def test_help_loses_nothing_at_any_width(cli, monkeypatch, words, command, width):
+    """Brackets in a text are no markup, and nothing is cut off with an ellipsis."""
+    monkeypatch.setenv("COLUMNS", width)
+    shown = cli(*words, "--help").out
+    assert width == "60" or "…" not in shown
+    for each in command.params:
+        for option in each.opts if each.opts[0].startswith("-") else [each.metavar]:
+            assert option in shown
+
+
+@pytest.fixture
+def sampled(cli: Cli) -> None:
+    """A sample market with one purchase that failed and one whose revert did, for the examples."""
+    assert cli("init", "--sample", "5", "--seed", "7").code == 0
+    failed = ["purchase", "laptop-1", "--fail", "payment:card_declined"]
+    assert cli(*failed).code == 3
+    assert cli(*failed, "--fail", "release_stock:error").code == 4
+
+
+@pytest.mark.parametrize(("words", "command"), TREE, ids=NAMES)
+def test_every_example_can_be_run(cli, sampled, words, command):
+    place = ["--market", "another"] if words == ("init",) else []
+    ran = cli(*shlex.split(example(command))[1:], *place)
+    assert ran.code in ENDINGS, ran.err
+    assert not ran.err.startswith("error: a mistake")
+
+
+def test_the_examples_work_one_after_another(cli, sampled):
+    """In the order of the help, in one market; init makes another one, and a letter is closed once."""
+    ends = {}
+    for words, command in TREE:
+        arguments = shlex.split(example(command))[1:]
+        place = ["--market", "another"] if words == ("init",) else []
+        ends[" ".join(words)] = cli(*arguments, *place).code
+    closed = {"failures resolve": 2, "failures ignore": 2}
+    assert {name: code for name, code in ends.items() if code} == {
+        "purchase": 3,
+        "failures list": 4,
+        **closed,
+    }
+
+
+def test_the_first_page_says_where_to_begin(cli):
+    ran = cli("--help")
+    assert ran.code == 0
+    for name in COMMANDS:
+        assert re.search(rf"^│ {name} +\S", ran.out, re.MULTILINE)
+    assert "Start with: marketsim demo" in ran.out
+    assert cli().code == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_named_in_the_readme(name):
+    assert f"marketsim {name}" in README.read_text(encoding="utf-8")
+
+
+def test_every_command_that_the_readme_names_exists():
+    named = re.findall(r"\bmarketsim ([a-z]+)(?: ([a-z]+)\b)?", README.read_text(encoding="utf-8"))
+    groups = {words[0] for words, _ in TREE if len(words) > 1}
+    for first, second in named:
+        if first in groups and second:
+            assert f"{first} {second}" in NAMES
+        elif first in COMMANDS or first in groups:
+            continue
+        else:
+            assert first in PROSE, first
+
+
+PROSE = {"runs", "for"}
+"""Words that follow the program's name in a sentence."""
