@@ -65,7 +65,12 @@ def _on_disk(make: Callable[[Log, World, int], None]) -> Side:
         with TemporaryDirectory() as folder, LogWriter(Path(folder) / "audit", "market") as log:
             world = opened(log)
             gc.collect()
-            return timed(lambda: (make(log, world, _PURCHASES), log.checkpoint()))()
+
+            def run() -> None:
+                make(log, world, _PURCHASES)
+                log.checkpoint()
+
+            return timed(run)()
 
     return side
 

@@ -40,7 +40,9 @@ def _figure(events: list[Event], group: int) -> Figure:
     )
 
 
-def _side(work: Callable[[Path, Sequence[Event], int], Callable[[], object]], events: list[Event], group: int) -> Side:
+def _side(
+    work: Callable[[Path, Sequence[Event], int], Callable[[], object]], events: list[Event], group: int
+) -> Side:
     def side() -> float:
         with TemporaryDirectory() as folder:
             run = work(Path(folder), events, group)

@@ -98,7 +98,8 @@ def process(arguments: Sequence[str], *, folder: Path | None = None, codes: Sequ
     """A side that is a whole process, from its start to its end; its output goes into a pipe.
 
     It finds its modules compiled, as those of an installed program are, wherever that may not be
-    written beside them. Raises RuntimeError, with what it said, if it ends with a code that is not one of ``codes``.
+    written beside them. Raises RuntimeError, with what it said, if it ends with any other exit
+    code than ``codes``.
     """
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

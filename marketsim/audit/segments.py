@@ -1,7 +1,6 @@
 """The segments of the stream: their names, their lines, and the events in them, verified as they are read."""
 
 import os
-import re
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -38,8 +37,7 @@ RESTORE = "`marketsim audit verify` lists everything that is wrong; restore the 
 """What to do about a log that is not what was written."""
 
 _BLOCK_BYTES = 1 << 18
-_NAME = re.compile(r"(?!000000)[0-9]{6}\.jsonl")
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HEX = "0123456789abcdef"
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -153,11 +151,21 @@ def segment_files(folder: Path) -> list[Path]:
     Raises MarketError if the folder cannot be listed; a folder that is not there has no segments.
     """
     try:
-        return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_file())
+        return sorted(path for path in folder.iterdir() if _is_name(path.name) and path.is_file())
     except FileNotFoundError:
         return []
     except OSError as error:
         raise MarketError(f"the log cannot be read: {error.strerror}", where=str(folder)) from error
+
+
+def _is_name(name: str) -> bool:
+    number, _, ending = name.partition(".")
+    digits = len(number) == 6 and number.isascii() and number.isdigit()
+    return digits and number != "000000" and ending == "jsonl"
+
+
+def _is_hash(text: str) -> bool:
+    return len(text) == len(GENESIS) and not text.strip(_HEX)
 
 
 def segments(folder: Path) -> list[Path]:
@@ -217,7 +225,7 @@ def cut_torn_line(folder: Path) -> int:
 
 def frontier_at(position: Position, *, where: str) -> Frontier:
     """Return the tree up to a position that was kept somewhere; raises LogDamaged if it cannot be one."""
-    if position.segment < 1 or position.offset < 0 or not _HASH.fullmatch(position.prev):
+    if position.segment < 1 or position.offset < 0 or not _is_hash(position.prev):
         raise LogDamaged("the position in the log makes no sense", where=where, todo=RESTORE)
     try:
         return Frontier(position.size, [bytes.fromhex(peak) for peak in position.peaks])

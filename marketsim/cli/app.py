@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "init": "init",
     "purchase": "purchase",
     "run": "scenarios",
+    "compare": "compare",
     "replay": "replay",
     "recover": "recover",
     "catalog": "catalog",

@@ -95,11 +95,23 @@ def show_policy(
         session.emit(policy)
         return 0
     session.say(f"{policy.name}\n  {policy.sentence}")
+    order = "at once, " if policy.at_once else "one after another, "
     session.say(f"  reverts what was done       {_yes(policy.compensate)}")
+    session.say(f"  in which order              {order}{_ORDERS[policy.order]}")
+    session.say(f"  reverts what failed         {_yes(policy.revert_failed)}")
     session.say(f"  reverts what is unknown     {_yes(policy.compensate and policy.revert_unknown)}")
     session.say(f"  halts at a stuck revert     {_yes(policy.halt_on_stuck)}")
     session.say(f"  attempts at a revert        {policy.retry.attempts_max}")
+    for cost in policy.costs:
+        session.say(f"  costs: {cost}")
     return 0
+
+
+_ORDERS = {
+    "newest_first": "newest first",
+    "oldest_first": "oldest first",
+    "ids_as_text": "newest first, by the text of their numbers",
+}
 
 
 def _told(fault: object) -> str:

@@ -12,6 +12,8 @@ from marketsim.cli.exits import exit_of_end
 from marketsim.drivers.recovery import ENDS
 from marketsim.saga.events import (
     CompensationSucceeded,
+    DeadLetterIgnored,
+    DeadLetterResolved,
     Event,
     FaultInjected,
     LedgerPosted,
@@ -78,7 +80,7 @@ def outcome_of(before: Sequence[Event], events: Sequence[Event]) -> Outcome:
         faults=began.faults,
         never_reached=_never_reached(began, events),
         reverts=[event.compensation for event in events if isinstance(event, CompensationSucceeded)],
-        dead_letters=end.dead_letters if isinstance(end, TransactionStuck) else [],
+        dead_letters=_waiting(end, events),
         left=end.left if isinstance(end, TransactionCommitted) else [],
         changes=_changes(events),
         orders=[order for order in placed if order not in cancelled],
@@ -87,6 +89,15 @@ def outcome_of(before: Sequence[Event], events: Sequence[Event]) -> Outcome:
         checks=len(CHECKS),
         events=len(events),
     )
+
+
+def _waiting(end: Event | None, events: Sequence[Event]) -> list[str]:
+    """The operations whose revert still waits for a person."""
+    closed = {
+        event.operation for event in events if isinstance(event, DeadLetterResolved | DeadLetterIgnored)
+    }
+    letters = end.dead_letters if isinstance(end, TransactionStuck) else []
+    return [name for name in letters if name not in closed]
 
 
 def _reason(events: Sequence[Event]) -> str:

@@ -106,7 +106,7 @@ class Driver:
     ) -> Running:
         """Have a transaction begin ``delay_us`` microseconds from now, once :meth:`run` is called."""
         engine = Engine(saga, policy, tape, began)
-        running = Running(engine, engine.run(), plan or FaultPlan(), tape)
+        running = Running(engine, engine.run(), plan if plan is not None else FaultPlan(), tape)
         self.expect(running, None, delay_us)
         return running
 

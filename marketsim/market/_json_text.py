@@ -13,8 +13,9 @@ __all__ = ["DIGITS_MAX", "Refused", "json_offset", "parse_json", "position", "re
 DIGITS_MAX = 100
 """How many characters an integer may have: enough for any mistake to be told as one of range."""
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]|[^\s{}\[\],:"]+')
-_SURROGATE = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]")
+# They are compiled when they are needed: most texts are in order, and every command reads one.
+_TOKEN = r'"(?:[^"\\]|\\.)*"|[{}\[\],]|[^\s{}\[\],:"]+'
+_SURROGATE = r"\\u[dD][89abAB]|\\u[dD][c-fC-F]"
 
 
 class Refused(Exception):
@@ -88,7 +89,7 @@ def _marks(text: str) -> Iterator[tuple[list[str | int], int]]:
     """Each path in valid JSON with the offset of its key or item; the list changes from one to the next."""
     path: list[str | int] = []
     key_next = False
-    for token in _TOKEN.finditer(text):
+    for token in re.finditer(_TOKEN, text):
         first = text[token.start()]
         if first in ",}]":
             key_next = first == "," and isinstance(path[-1], str)
@@ -128,15 +129,15 @@ def _repeated(text: str, name: str, key: str) -> InputError:
 
 
 def _find(text: str, token: str) -> int:
-    found = (each.start() for each in _TOKEN.finditer(text) if each.group() == token)
+    found = (each.start() for each in re.finditer(_TOKEN, text) if each.group() == token)
     return next(found, 0)
 
 
 def _refuse_surrogates(text: str, name: str) -> None:
-    if not _SURROGATE.search(text):
+    if "\\u" not in text or not re.search(_SURROGATE, text):
         return
-    for token in _TOKEN.finditer(text):
-        if token.group()[0] != '"' or not _SURROGATE.search(token.group()):
+    for token in re.finditer(_TOKEN, text):
+        if token.group()[0] != '"' or not re.search(_SURROGATE, token.group()):
             continue
         try:
             json.loads(token.group()).encode()

@@ -31,9 +31,10 @@ RECORD_SIZE_MAX_BYTES = 64 * 1024
 STOCK_MAX = 10**9
 """How many units of a product may be in stock."""
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+# They are compiled when a catalog is brought: one that was checked before needs them not.
+_ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 # Control characters steer a terminal, and the overrides of direction make a name read as another one.
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_STEERING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -96,7 +97,7 @@ def _check_id(value: object) -> None:
         raise RecordWrong("id", f"must be text, not {_kind(value)}", "put it in quotes")
     if not value:
         raise RecordWrong("id", "is empty", "give it an id, such as laptop-1")
-    if not _ID.match(value):
+    if not re.match(_ID, value):
         allowed = "1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or a digit"
         raise RecordWrong("id", f"{quoted(value)} is no id", f"allowed: {allowed}")
 
@@ -112,7 +113,7 @@ def _check_name(value: object) -> None:
 def _check_text(key: str, text: str) -> None:
     if len(text) > NAME_LENGTH_MAX:
         raise RecordWrong(key, f"has {len(text):,} characters", f"at most {NAME_LENGTH_MAX} are allowed")
-    if found := _STEERING.search(text):
+    if found := re.search(_STEERING, text):
         at, code = found.start() + 1, ord(found.group())
         kind = "control" if code < 0xA0 else "direction" if code < 0xD800 else "surrogate"
         raise RecordWrong(key, f"has the {kind} character U+{code:04X} at character {at}", "remove it")

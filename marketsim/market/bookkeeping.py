@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from marketsim.audit.log import Position
-from marketsim.market.catalog import Catalog, Product, customer, product
+from marketsim.market.catalog import Catalog, Product, customer, product, products_of
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
 from marketsim.market.money import to_major
 from marketsim.market.world import World, product_record
@@ -100,8 +100,8 @@ def world_of(catalog: Catalog, snapshot: dict[str, Any]) -> tuple[World, Positio
     world.open.update(kept.open)
     for account, unit, amount in kept.balances:
         world.balances[account, unit] = amount
+    world.products = products_of(catalog.products, world.currency)
     for record in catalog.products:
-        world.products[record["id"]] = product(record, world.currency)
         world.balances[AVAILABLE, record["id"]] = record["inStock"]
     for record in catalog.users:
         world.customers[record["id"]] = customer(record)

@@ -1,7 +1,7 @@
 """The catalog: products, customers and orders, as a person brings them and as the market keeps them."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,6 +28,7 @@ __all__ = [
     "load_catalog",
     "parse_catalog",
     "product",
+    "products_of",
     "save_catalog",
 ]
 
@@ -90,14 +91,24 @@ class Difference(msgspec.Struct, frozen=True):
 
 def product(record: Record, currency: str) -> Product:
     """The product in a record that parse_catalog or load_catalog accepted under the same currency."""
-    category, condition = record.get("category"), record.get("condition")
-    return Product(
-        id=record["id"],
-        name=record["name"],
-        price_minor=to_minor(record["price"], currency),
-        category=category if isinstance(category, str) else "",
-        condition=condition if isinstance(condition, str) else "",
-    )
+    return products_of([record], currency)[record["id"]]
+
+
+def products_of(records: Iterable[Record], currency: str) -> dict[str, Product]:
+    """The products in many such records, by their ids."""
+    scale = int(10 ** currency_digits(currency))
+    found = {}
+    for record in records:
+        name, price = record["id"], record["price"]
+        category, condition = record.get("category"), record.get("condition")
+        found[name] = Product(
+            name,
+            record["name"],
+            price * scale if type(price) is int else to_minor(price, currency),
+            category if isinstance(category, str) else "",
+            condition if isinstance(condition, str) else "",
+        )
+    return found
 
 
 def customer(record: Record) -> Customer:
@@ -222,11 +233,13 @@ def load_catalog(path: Path, currency: str | None = None) -> tuple[Catalog, dict
     Raises MarketError where there is no file, InputError for what is no JSON, and CatalogError for
     what is no catalog, each with its line.
     """
-    from tinydb import TinyDB
-
     from marketsim.market._storage import AtomicStorage
 
     storage = AtomicStorage(path)
+    if (untouched := _untouched(storage.read_untouched(), currency)) is not None:
+        return untouched
+    from tinydb import TinyDB
+
     with TinyDB(storage=lambda: storage) as database:
         tables = {name: _entries(database, name) for name in database.tables()}
     if (document := storage.document) is None:
@@ -240,6 +253,20 @@ def load_catalog(path: Path, currency: str | None = None) -> tuple[Catalog, dict
     if market.get("digest") == catalog_digest(as_saved):
         return as_saved, market
     return _checked(document, entries, extra, known), market
+
+
+def _untouched(
+    tables: dict[str, dict[str, Record]] | None, currency: str | None
+) -> tuple[Catalog, Record] | None:
+    """The catalog in tables that nobody touched since they were saved, if that is what they are."""
+    records = {name: list(table.values()) for name, table in (tables or {}).items()}
+    market, extra = records.pop("market", []), records.pop("extra", [{}])
+    if len(market) != 1 or len(extra) != 1 or not {"products", "users"} <= records.keys():
+        return None
+    if (currency or market[0].get("currency")) not in CURRENCIES:
+        return None
+    catalog = Catalog(**records, extra=extra[0])
+    return (catalog, market[0]) if market[0].get("digest") == catalog_digest(catalog) else None
 
 
 def _currency(document: Document, market: Record) -> str:

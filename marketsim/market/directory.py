@@ -102,8 +102,9 @@ class Market:
 
 def updated(catalog: Catalog, world: World) -> Catalog:
     """The catalog, changed in place to the stock and the orders that the world has now."""
+    balances = world.balances
     for record in catalog.products:
-        record["inStock"] = world.available(record["id"])
+        record["inStock"] = balances.get((AVAILABLE, record["id"]), 0)
     catalog.orders[:] = orders_of(catalog.orders, world)
     return catalog
 
@@ -256,8 +257,9 @@ def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Marke
     if edit is not None:
         market.book(edit, time)
         market.notices.append(f"an edit of catalog.json was recorded: {edit.summary}")
-    # Of what another command changed in the catalog before it was killed, the snapshot knows nothing.
-    market.catalog = updated(caught_up(catalog, world) if changed else catalog, world)
+    if fresh or position != kept:
+        # Of what another command changed in the catalog before it was killed, the snapshot knows nothing.
+        market.catalog = updated(caught_up(catalog, world) if changed else catalog, world)
     return market
 
 

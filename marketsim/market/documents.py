@@ -20,6 +20,7 @@ __all__ = [
     "bind",
     "parse_document",
     "path_words",
+    "read_bytes",
     "read_document",
 ]
 
@@ -94,11 +95,15 @@ def read_document(
     Raises InputError where there is no such regular file, it cannot be read, it is larger than
     ``size_max_bytes`` (for YAML, than YAML_SIZE_MAX_BYTES), or for a cause of parse_document.
     """
-    source = _read_bytes(path, size_max_bytes)
+    source = read_bytes(path, size_max_bytes)
     return parse_document(source, str(path), size_max_bytes=size_max_bytes, depth_max=depth_max)
 
 
-def _read_bytes(path: Path, size_max_bytes: int) -> bytes:
+def read_bytes(path: Path, size_max_bytes: int) -> bytes:
+    """What the file holds, and at most one byte more than it may.
+
+    Raises InputError where there is no such regular file, or it cannot be read.
+    """
     name = str(path)
     try:
         # A pipe or a device might never end, or never begin: it is not even opened.
@@ -195,9 +200,10 @@ def bind(document: Document, model: type[T]) -> T:
         raise _mismatch(document, model, str(wrong)) from wrong
 
 
-_AT = re.compile(r" - at (?:`key` in )?`\$([^`]*)`\Z")
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[(\.\.\.)\]")
-_KEY = re.compile(r"Object (contains unknown|missing required) field `(.*)`\Z", re.DOTALL)
+# They are compiled when a mistake is told: no command needs them to start.
+_AT = r" - at (?:`key` in )?`\$([^`]*)`\Z"
+_STEP = r"\.([^.\[\]]+)|\[(\d+)\]|\[(\.\.\.)\]"
+_KEY = r"(?s)Object (contains unknown|missing required) field `(.*)`\Z"
 _KINDS = {
     "array": "a list",
     "bool": "true or false",
@@ -209,12 +215,12 @@ _KINDS = {
 
 
 def _mismatch(document: Document, model: type, message: str) -> InputError:
-    at = _AT.search(message)
+    at = re.search(_AT, message)
     path = _steps(at.group(1)) if at else []
     what = message[: at.start()] if at else message
     if got := re.search(r"got `(\w+)`\Z", what):
         path = _named(document.value, path, lambda each: _kind(each) == got.group(1))
-    if key := _KEY.match(what):
+    if key := re.match(_KEY, what):
         verb, name = key.groups()
         if verb == "missing required":
             return _told(document, path, path, f"{quoted(name)} is missing", "")
@@ -236,7 +242,7 @@ def _told(
 
 
 def _steps(path: str) -> list[str | int]:
-    return [int(index) if index else key or other for key, index, other in _STEP.findall(path)]
+    return [int(index) if index else key or other for key, index, other in re.findall(_STEP, path)]
 
 
 def _named(value: Any, path: list[str | int], refused: Callable[[object], bool]) -> list[str | int]:

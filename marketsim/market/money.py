@@ -57,6 +57,9 @@ def to_minor(price: object, currency: str) -> int:
 
 
 def _float_to_minor(price: float, currency: str, digits: int) -> int:
+    scale = int(10**digits)
+    if (near := round(price * scale)) / scale == price:
+        return near
     minor = Decimal(repr(price)).scaleb(digits)
     if minor != (whole := int(minor)):
         exponent = minor.normalize().as_tuple().exponent

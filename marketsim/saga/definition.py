@@ -59,17 +59,24 @@ class Retry(msgspec.Struct, frozen=True):
 class Policy(msgspec.Struct, frozen=True):
     """The rules of compensation.
 
-    ``compensate``: whether anything is reverted at all. ``halt_on_stuck``: whether the first revert
-    that fails for good ends the reverting, or the others are still done. ``revert_unknown``: whether
-    an operation whose outcome stayed unknown is reverted as if it had landed.
+    ``compensate``: whether anything is reverted at all. ``order``: in which order, unless they are
+    begun ``at_once``; ``ids_as_text`` compares the numbers of the operations as text, so that 10
+    comes before 9. ``halt_on_stuck``: whether the first revert that fails for good ends the
+    reverting, or the others are still done. ``revert_unknown``: whether an operation whose outcome
+    stayed unknown is reverted as if it had landed; ``revert_failed``: whether the one that failed
+    for certain is reverted too. ``costs`` says in sentences what these rules leave behind.
     """
 
     name: str
     sentence: str
     compensate: bool = True
+    order: Literal["newest_first", "oldest_first", "ids_as_text"] = "newest_first"
+    at_once: bool = False
     halt_on_stuck: bool = False
     revert_unknown: bool = True
+    revert_failed: bool = False
     retry: Retry = Retry(attempts_max=5, delay_us=2 * SECOND_US)
+    costs: tuple[str, ...] = ()
 
 
 class Call(msgspec.Struct, eq=False):

@@ -11,6 +11,7 @@ Whoever drives it may be a real process, a simulation, a replay or a recovery; t
 compensation are written here and nowhere else.
 """
 
+from collections import deque
 from collections.abc import Generator, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -149,7 +150,7 @@ class Engine:
             name = touched.operation.name
             if name not in operations or touched.operation.revert is None:
                 continue
-            if (yield from self._revert(touched, reason, operations[name] + 1)):
+            if not (yield from self._reverts([touched], reason, operations)):
                 yield DeadLetterResolved(
                     transaction=self.transaction, operation=name, reason="the revert succeeded at last"
                 )
@@ -233,7 +234,7 @@ class Engine:
     # Back.
 
     def _back(self, failed: str, reason: str) -> Run:
-        standing = [each for each in reversed(self._touched.values()) if self._stands(each)]
+        standing = self._in_order([each for each in self._touched.values() if self._stands(each, failed)])
         if self._past_pivot():
             left = dict.fromkeys([failed, *(each.operation.name for each in standing)])
             yield TransactionStuck(transaction=self.transaction, dead_letters=list(left))
@@ -242,13 +243,7 @@ class Engine:
             yield TransactionAbandoned(transaction=self.transaction, operation=failed, reason=reason)
             return
         yield TransactionCompensating(transaction=self.transaction, operation=failed, reason=reason)
-        stuck: list[str] = []
-        for touched in standing:
-            if stuck and self.policy.halt_on_stuck:
-                yield self._skip(touched.operation)
-                stuck.append(touched.operation.name)
-            elif not (yield from self._revert(touched, reason)):
-                stuck.append(touched.operation.name)
+        stuck = yield from self._reverts(standing, reason)
         if stuck:
             yield TransactionStuck(transaction=self.transaction, dead_letters=stuck)
         else:
@@ -262,10 +257,21 @@ class Engine:
             for each in pivots
         )
 
-    def _stands(self, touched: _Touched) -> bool:
+    def _stands(self, touched: _Touched, failed: str) -> bool:
         if touched.operation.revert is None:
             return False
+        if touched.operation.name == failed and self.policy.revert_failed:
+            return True
         return touched.landed == "yes" or (touched.landed == "maybe" and self.policy.revert_unknown)
+
+    def _in_order(self, standing: list[_Touched]) -> list[_Touched]:
+        """What is to be reverted, in the policy's order; it comes in the order of starting."""
+        if self.policy.order == "newest_first":
+            return standing[::-1]
+        if self.policy.order == "ids_as_text":
+            ids = {name: str(number) for number, name in enumerate(self.saga.operations, 1)}
+            return sorted(standing, key=lambda each: ids[each.operation.name], reverse=True)
+        return standing
 
     def _skip(self, operation: Operation) -> CompensationSkipped:
         return CompensationSkipped(
@@ -275,37 +281,69 @@ class Engine:
             reason="an earlier revert is stuck, and the policy halts there",
         )
 
-    def _revert(self, touched: _Touched, reason: str, first: int = 1) -> Generator[Want, Any, bool]:
-        """Revert one operation, with retries from attempt ``first`` on; whether nothing of it stands."""
-        operation, attempt = touched.operation, first
-        while True:
-            intent = CompensationStarted(
-                transaction=self.transaction,
-                operation=operation.name,
-                compensation=operation.revert_name,
-                attempt=attempt,
-                key=revert_key(self.transaction, operation),
-                service=operation.service,
-            )
-            yield Invoke(operation, attempt, intent, True, touched.result, reason)
+    def _reverts(
+        self, wanted: list[_Touched], reason: str, tried: Mapping[str, int] | None = None
+    ) -> Generator[Want, Any, list[str]]:
+        """Revert these, one after another or (as the policy has it) all at once; which of them are stuck.
+
+        ``tried`` are the attempts that an earlier run has made at each.
+        """
+        waiting, stuck, under_way, before = deque(wanted), list[str](), 0, tried or {}
+        while waiting or under_way:
+            while waiting and (self.policy.at_once or not under_way):
+                touched = waiting.popleft()
+                if stuck and self.policy.halt_on_stuck:
+                    yield self._skip(touched.operation)
+                    stuck.append(touched.operation.name)
+                    continue
+                under_way += 1
+                yield self._undo(touched, before.get(touched.operation.name, 0) + 1, reason)
+            if not under_way:
+                break
             came: Came = yield None
-            yield _revert_event(self.transaction, came)
-            if came.outcome in ("succeeded", "partial"):
-                return came.outcome == "succeeded"
-            if not _worth_another(self.policy.retry, came, first):
-                return False
-            attempt += 1
-            point = f"{self.transaction}/{operation.revert_name}@{attempt}/pause"
-            delay = self.policy.retry.pause_us(attempt - first, self.tape, point)
-            yield CompensationRetryScheduled(
-                transaction=self.transaction,
-                operation=operation.name,
-                compensation=operation.revert_name,
-                attempt=attempt,
-                delay_us=delay,
-            )
-            yield Wait(operation, attempt, delay, True)
-            yield None
+            undone = yield from self._digest_revert(came, before, reason)
+            if undone is not None:
+                under_way -= 1
+                stuck += [] if undone else [came.want.operation.name]
+        return stuck
+
+    def _undo(self, touched: _Touched, attempt: int, reason: str) -> Invoke:
+        operation = touched.operation
+        intent = CompensationStarted(
+            transaction=self.transaction,
+            operation=operation.name,
+            compensation=operation.revert_name,
+            attempt=attempt,
+            key=revert_key(self.transaction, operation),
+            service=operation.service,
+        )
+        return Invoke(operation, attempt, intent, True, touched.result, reason)
+
+    def _digest_revert(
+        self, came: Came, before: Mapping[str, int], reason: str
+    ) -> Generator[Want, Any, bool | None]:
+        """Record what came of a revert: whether it is undone, or None while it is still being tried."""
+        operation, attempt = came.want.operation, came.want.attempt
+        if came.outcome == "waited":
+            yield self._undo(self._touched[operation.name], attempt, reason)
+            return None
+        yield _revert_event(self.transaction, came)
+        if came.outcome in ("succeeded", "partial"):
+            return came.outcome == "succeeded"
+        first = before.get(operation.name, 0) + 1
+        if not _worth_another(self.policy.retry, came, first):
+            return False
+        point = f"{self.transaction}/{operation.revert_name}@{attempt + 1}/pause"
+        delay = self.policy.retry.pause_us(attempt + 1 - first, self.tape, point)
+        yield CompensationRetryScheduled(
+            transaction=self.transaction,
+            operation=operation.name,
+            compensation=operation.revert_name,
+            attempt=attempt + 1,
+            delay_us=delay,
+        )
+        yield Wait(operation, attempt + 1, delay, True)
+        return None
 
 
 def _worth_another(retry: Retry, came: Came, first: int = 1) -> bool:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from cli.running import CATALOG, Cli, Ran, contents
 
 from marketsim.audit import log
+from marketsim.cli.session import WAIT_S
 
 LAPTOP = CATALOG["products"][0]
 ADA = CATALOG["users"][0]
@@ -506,9 +508,11 @@ def test_a_market_that_another_process_holds_is_waited_for_and_its_holder_named(
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         before = contents(used)
+        began = time.monotonic()
         for line in WRITERS:
             told = error_of(cli(*line.split(), "--wait", 0))
             assert f"market: the market is held by process {holder.pid}" in told
+        assert time.monotonic() - began < WAIT_S
         for line in ("catalog list", "audit list", "audit verify", "replay tx-1"):
             assert cli(*line.split()).code == 0
         assert contents(used) == before

@@ -114,6 +114,17 @@ def test_a_revert_that_fails_for_good_waits_for_a_person(cli, market):
     assert cli("audit", "show", "tx-1", "--json").document["outcome"]["dead_letters"] == ["reserve_stock"]
 
 
+@pytest.mark.parametrize("how", ["resolve", "ignore"])
+def test_what_a_person_did_about_it_is_shown(cli, market, how):
+    cli("purchase", "laptop-1", "--fail", "payment:card_declined", "--fail", "release_stock:error")
+    assert cli("failures", how, "tx-1", "--reason", "counted by Ada").code == 0
+    shown = cli("audit", "show", "tx-1").out
+    assert f"reserve_stock: {how.removesuffix('e')}ed by a person (counted by Ada)" in shown
+    assert "could not be reverted" not in shown
+    assert cli("audit", "show", "tx-1", "--json").document["outcome"]["dead_letters"] == []
+    assert cli("replay", "tx-1").code == 0
+
+
 def test_a_fault_that_was_never_reached_is_told(cli, market):
     ran = cli("purchase", "laptop-1", "--fail", "refund_payment:error")
     assert ran.code == 0

@@ -71,6 +71,20 @@ def test_a_process_killed_at_any_event_leaves_a_run_that_another_one_finishes(fa
         assert_replay_agrees(market.log.events, death)
 
 
+@pytest.mark.parametrize("policy", [name for name in POLICIES if name != "default"])
+@pytest.mark.parametrize("faults", [RUNS["the order lands unseen"], RUNS["a revert fails"]])
+def test_a_process_killed_at_any_event_changes_nothing_about_what_a_policy_does(policy, faults):
+    whole = purchased(*faults, policy=policy)
+    for death in kill_points(whole.log.events):
+        market = purchased(*faults, policy=policy, deaths=[death])
+        # Where reverts are begun at once, which comes first is a matter of time, and a crash takes time.
+        if not POLICIES[policy].at_once:
+            assert market.types[-1] == whole.types[-1], death
+            assert market.world.balances == whole.world.balances, death
+        assert_nothing_is_doubled(market.log.events)
+        assert_replay_agrees(market.log.events, death)
+
+
 @pytest.mark.parametrize("faults", [RUNS["declined once"], RUNS["the order lands unseen"]])
 def test_a_process_killed_while_it_recovers_leaves_a_run_that_a_third_one_finishes(faults):
     whole = purchased(*faults)

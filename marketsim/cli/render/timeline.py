@@ -17,6 +17,8 @@ from marketsim.saga.events import (
     CompensationSkipped,
     CompensationStarted,
     CompensationSucceeded,
+    DeadLetterIgnored,
+    DeadLetterResolved,
     EffectEvent,
     Event,
     FaultInjected,
@@ -189,6 +191,10 @@ class Timeline:
         words = "another process takes over" + (f" and asks again: {asked}" if asked else "")
         self._rule(f"{self.glyphs.again} {words}", "fault")
 
+    def _closed(self, event: DeadLetterResolved | DeadLetterIgnored) -> None:
+        what = event.type.removeprefix("dead_letter.")
+        self._rule(f"{event.operation}: {what} by a person ({event.reason})", "revert")
+
     def _rejected(self, event: TransactionRejected) -> None:
         self._line(event, self.glyphs.failed, event.rule, f"rejected: {event.reason}", "failed")
 
@@ -262,6 +268,8 @@ _DRAW: dict[type[Event], Callable[[Timeline, Any], None]] = {
     CompensationFailed: Timeline._revert_failed,
     CompensationSkipped: Timeline._skipped,
     CompensationRetryScheduled: Timeline._waits,
+    DeadLetterResolved: Timeline._closed,
+    DeadLetterIgnored: Timeline._closed,
     FaultInjected: Timeline._fault,
     ProcessRecovered: Timeline._recovered,
     TransactionRejected: Timeline._rejected,
