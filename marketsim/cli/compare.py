@@ -83,20 +83,25 @@ def _row(result: "Result") -> _Row:
 
 
 def _show(session: Session, rows: list[_Row]) -> None:
-    from rich.text import Text
-
     from marketsim.cli.render.tables import show_table
 
     def cells(row: _Row) -> list[Any]:
-        verdict = Text(", ".join(row.findings), "bad") if row.findings else Text("holds", "good")
         alone = sum(row.outcomes.values()) == 1
-        ends = ", ".join(
-            outcome if alone else f"{count} {outcome}" for outcome, count in row.outcomes.items()
-        )
-        return [row.policy, ends, _units(row.reserved), row.money, row.orders, row.dead_letters, verdict]
+        ends = (each if alone else f"{count} {each}" for each, count in row.outcomes.items())
+        verdict = ", ".join(row.findings) or "hold"
+        taken = row.money.split()[-1]
+        return [
+            row.policy,
+            ", ".join(ends),
+            _units(row.reserved),
+            taken,
+            row.orders,
+            row.dead_letters,
+            verdict,
+        ]
 
     heads = ("policy", "ends", "reserved", "taken", "orders", "letters", "checks")
-    show_table(session.console(), heads, [cells(row) for row in rows], right=("orders", "letters"))
+    show_table(session.console(), heads, map(cells, rows), right=("taken", "orders", "letters"))
 
 
 def _units(held: dict[str, int]) -> str:

@@ -10,8 +10,8 @@ POLICIES: dict[str, Policy] = {
     for policy in (
         Policy(
             "default",
-            "Newest first, five tries; what stayed unknown is reverted as if it had landed; one that is stuck "
-            "does not hold up the others.",
+            "Newest first, five tries; what stayed unknown is reverted as if it had landed; "
+            "one that is stuck does not hold up the others.",
         ),
         Policy(
             "none",
