@@ -88,7 +88,7 @@ def _show(session: Session, rows: list[_Row]) -> None:
     def cells(row: _Row) -> list[Any]:
         alone = sum(row.outcomes.values()) == 1
         ends = (each if alone else f"{count} {each}" for each, count in row.outcomes.items())
-        verdict = ", ".join(row.findings) or "hold"
+        verdict = f"{len(row.findings)} broken" if row.findings else "hold"
         taken = row.money.split()[-1]
         return [
             row.policy,
@@ -102,6 +102,10 @@ def _show(session: Session, rows: list[_Row]) -> None:
 
     heads = ("policy", "ends", "reserved", "taken", "orders", "letters", "checks")
     show_table(session.console(), heads, map(cells, rows), right=("taken", "orders", "letters"))
+    session.say("")
+    for row in rows:
+        if row.findings:
+            session.say(f"{row.policy} breaks {', '.join(row.findings)}")
 
 
 def _units(held: dict[str, int]) -> str:
