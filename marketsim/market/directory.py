@@ -131,8 +131,13 @@ def create_market(path: Path, catalog: Catalog, currency: str, time: str) -> Non
 
 
 def _check_empty(path: Path) -> None:
-    if path.exists() and (not path.is_dir() or {each.name for each in path.iterdir()} - {"lock", _STAGING}):
-        what = "there is a market already" if (path / "audit").exists() else "this is no empty folder"
+    if not path.exists():
+        return
+    names = {each.name for each in path.iterdir()} if path.is_dir() else {path.name}
+    # A catalog beside the staging folder is what an init left that was killed between its two moves.
+    ours = {"lock", _STAGING, "catalog.json"} if _STAGING in names else {"lock"}
+    if names - ours:
+        what = "there is a market already" if "audit" in names else "this is no empty folder"
         raise MarketError(what, where=str(path), todo="name another one with --market DIR")
 
 

@@ -626,3 +626,27 @@ def test_a_stream_that_others_extend_is_read_on(path):
     assert "user-2" not in read_catalog(path)[1].customers
     assert [each["id"] for each in read_catalog(path)[0].users] == ["user-1"]
     assert_all_agree(path)
+
+
+def test_an_init_that_was_killed_between_its_two_moves_is_simply_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "market"
+    real = os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        # The snapshot's own replace comes first, then the two moves out of the staging folder.
+        if str(target) == str(path / "audit"):
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(directory.os, "replace", killed)
+    monkeypatch.setattr(directory.shutil, "rmtree", lambda *_, **__: None)
+    with pytest.raises(KeyboardInterrupt):
+        create_market(path, deepcopy(CATALOG), "USD", TIME)
+    monkeypatch.undo()
+    assert (path / "catalog.json").exists()
+    assert not (path / "audit").exists()
+    create_market(path, deepcopy(CATALOG), "USD", TIME)
+    with open_market(path) as market:
+        assert market.world.available("laptop-1") > 0
