@@ -43,10 +43,15 @@ _LEFT_ELSEWHERE = "{} too much is in {}: more was given back than was taken"
 
 
 def severity(story: Story, operation: str) -> str:
-    """How bad it is that something of ``operation`` is left: empty where a person has dealt with it."""
+    """How bad it is that something of ``operation`` is left: empty where a person has dealt with it.
+
+    That a revert is stuck was told, and a person asked; what was abandoned is an error until then.
+    """
     if operation not in story.letters:
         return ERROR
-    return "" if operation in story.closed else WARNING
+    if operation in story.closed:
+        return ""
+    return WARNING if isinstance(story.end, TransactionStuck) else ERROR
 
 
 def stock_conserved(story: Story) -> Iterator[Finding]:
@@ -133,10 +138,8 @@ def _left_finding(
 
 
 def _left_remedy(story: Story) -> str:
-    if isinstance(story.end, TransactionStuck):
+    if isinstance(story.end, TransactionStuck | TransactionAbandoned):
         return f"see: marketsim failures show {story.transaction}"
-    if isinstance(story.end, TransactionAbandoned):
-        return "give it back by hand, and use a policy that reverts"
     return ""
 
 

@@ -19,6 +19,7 @@ from marketsim.saga.events import (
     FaultInjected,
     LedgerPosted,
     ProcessRecovered,
+    TransactionAbandoned,
     TransactionBegan,
     TransactionCommitted,
     TransactionEvent,
@@ -176,8 +177,8 @@ class Examination:
     def _close(self, story: Story, kind: type[Event]) -> None:
         for watch in self._watches:
             watch.ended(story)
-        # A stuck one is judged at the very end: its dead letters may be dealt with long after.
-        if kind is not TransactionStuck:
+        # What waits for a person is judged at the very end: it may be dealt with long after.
+        if kind is not TransactionStuck and kind is not TransactionAbandoned:
             self._judge(story)
             self._ended[story.transaction] = kind
             del self._stories[story.transaction]
@@ -218,7 +219,7 @@ def _check(name: str) -> Check:
 
 
 def _may_follow(story: Story, event: TransactionEvent) -> bool:
-    """Whether this may follow ``transaction.stuck``: a dead letter is dealt with or tried again."""
+    """Whether this may follow an end that left something: a dead letter is dealt with or tried again."""
     if isinstance(event, DeadLetterResolved | DeadLetterIgnored | ProcessRecovered):
         return True
     if isinstance(event, CompensationEvent):

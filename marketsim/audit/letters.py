@@ -1,4 +1,4 @@
-"""Dead letters: the reverts that failed for good, what is left of each, and what became of it."""
+"""Dead letters: what could not be reverted or was abandoned, what is left, and what became of it."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -21,7 +21,7 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A revert that waits for a person, or did.
+    """A revert that waits for a person, or did: it failed for good, or the policy never tried it.
 
     ``attempts`` counts the tries at the revert, ``code`` and ``why`` tell of the last. ``closed_by`` is
     what a person gave as the reason, or how a later try went.
@@ -66,7 +66,6 @@ _SETTLED = (
     e.TransactionRejected,
     e.TransactionCommitted,
     e.TransactionCompensated,
-    e.TransactionAbandoned,
 )
 
 
@@ -87,7 +86,7 @@ def _letter(
         since=story.end.time,
         seq=story.end.seq,
         attempts=len(deed.reverts),
-        code=str(getattr(last, "code", "")) or (last.type.partition(".")[2] if last is not None else ""),
+        code=str(getattr(last, "code", "")) or (last or story.end).type.partition(".")[2],
         why=str(getattr(last, "reason", "")),
         left=_left(deed),
         orders=[order.order for order in story.orders_standing().get(operation, [])],

@@ -5,7 +5,13 @@ from itertools import pairwise
 
 from marketsim.audit.findings import ERROR, WARNING, Finding
 from marketsim.audit.story import Deed, Story, found, moved, moves_text, standing_text
-from marketsim.saga.events import CompensationStarted, OrderCancelled, OrderPlaced, TransactionCommitted
+from marketsim.saga.events import (
+    CompensationStarted,
+    OrderCancelled,
+    OrderPlaced,
+    TransactionCommitted,
+    TransactionStuck,
+)
 
 __all__ = ["causeless", "dead_letters", "reverted_once", "reverts_in_order", "reverts_with_cause"]
 
@@ -111,7 +117,7 @@ def causeless(event: CompensationStarted, why: str) -> Finding:
 def dead_letters(story: Story) -> Iterator[Finding]:
     """What a revert could not undo waits for a person, until it is resolved or ignored."""
     waiting = [name for name in dict.fromkeys(story.letters) if name not in story.closed]
-    if not waiting:
+    if not waiting or not isinstance(story.end, TransactionStuck):
         return
     orders = story.orders_standing()
     for name in waiting:

@@ -66,7 +66,8 @@ class Story(msgspec.Struct):
     """One transaction, as far as the stream has told it.
 
     ``net`` is what it moved so far in each account; ``turns`` the first revert of each operation, in
-    order; ``slips`` and ``causeless`` are events out of place, and why.
+    order; ``slips`` and ``causeless`` are events out of place, and why. ``letters`` are the operations
+    that the end left for a person: those of which a revert is stuck, or that were abandoned.
     """
 
     transaction: str
@@ -85,11 +86,7 @@ class Story(msgspec.Struct):
     slips: list[tuple[e.Event, str]] = []
     causeless: list[tuple[e.CompensationStarted, str]] = []
     closed: set[str] = set()
-
-    @property
-    def letters(self) -> list[str]:
-        """The operations whose reverts wait for a person, or did."""
-        return self.end.dead_letters if isinstance(self.end, e.TransactionStuck) else []
+    letters: list[str] = []
 
     @property
     def undone_by_right(self) -> bool:
@@ -131,6 +128,16 @@ def _compensating(story: Story, event: e.TransactionCompensating) -> None:
 
 def _ended(story: Story, event: e.TransactionEvent) -> None:
     story.end = event
+    if isinstance(event, e.TransactionStuck):
+        story.letters = event.dead_letters
+    elif isinstance(event, e.TransactionAbandoned):
+        orders = story.orders_standing()
+        deeds = sorted(story.deeds.values(), key=lambda deed: -deed.place)
+        story.letters = [
+            deed.operation
+            for deed in deeds
+            if moved([*deed.effects, *deed.returns]) or deed.operation in orders
+        ]
 
 
 def _started(story: Story, event: e.OperationStarted) -> None:
@@ -168,7 +175,7 @@ def _revert_started(story: Story, event: e.CompensationStarted) -> None:
             story.causeless.append(
                 (event, f"{event.operation} neither succeeded nor was its outcome unknown")
             )
-        elif story.compensating is None:
+        elif story.compensating is None and story.end is None:
             story.causeless.append(
                 (event, "the transaction had not turned back: no transaction.compensating")
             )

@@ -1,7 +1,9 @@
 """The exit codes, and which error ends in which."""
 
+from collections.abc import Iterable
 from enum import IntEnum
 
+from marketsim.audit.findings import ERROR, Finding
 from marketsim.saga.errors import Diverged, InputError, LogDamaged, MarketsimError
 from marketsim.saga.events import (
     Event,
@@ -39,12 +41,15 @@ def exit_of_error(error: MarketsimError) -> Exit:
     return next(code for kind, code in _OF_ERRORS if isinstance(error, kind))
 
 
-def exit_of_end(end: Event | None) -> Exit:
-    """The exit code of a purchase, by the event that ended its transaction (None: it is open)."""
+def exit_of_end(end: Event | None, findings: Iterable[Finding] = ()) -> Exit:
+    """The exit code of a purchase, by the event that ended its transaction (None: it is open).
+
+    What claims to be consistent and is not, by the findings of the checks, is a finding.
+    """
     if end is None:
         return Exit.INCOMPLETE
-    if isinstance(end, TransactionCommitted):
-        return Exit.OK
     if isinstance(end, TransactionStuck | TransactionAbandoned):
         return Exit.STUCK
-    return Exit.NOT_PURCHASED
+    if any(finding.severity == ERROR for finding in findings):
+        return Exit.FINDING
+    return Exit.OK if isinstance(end, TransactionCommitted) else Exit.NOT_PURCHASED

@@ -41,9 +41,9 @@ def list_failures(
     elif shown and not session.quiet:
         from marketsim.cli.render.tables import show_table
 
-        rows = [(each.transaction, each.compensation, each.state, _left(each)) for each in shown]
-        show_table(session.console(), ("transaction", "revert", "state", "what is left"), rows)
-        session.say("see: marketsim failures show TRANSACTION")
+        rows = [(each.transaction, each.operation, each.state, each.code, _left(each)) for each in shown]
+        show_table(session.console(), ("transaction", "operation", "state", "why", "what is left"), rows)
+        session.say(f"see: {session.hint('failures show TRANSACTION')}")
     else:
         session.say("nothing waits for a person")
     return Exit.STUCK if waiting else Exit.OK

@@ -58,5 +58,6 @@ def init(
     session.say(
         f"made {session.market}: {facts['products']:,} products, {facts['customers']:,} customers, {currency}"
     )
-    session.say(f"next: marketsim purchase {facts['first_product']} --fail payment:card_declined")
+    next_one = session.hint(f"purchase {facts['first_product']} --fail payment:card_declined")
+    session.say(f"next: {next_one}")
     return 0

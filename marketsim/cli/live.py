@@ -79,7 +79,7 @@ def _say_notices(session: Session, market: Market) -> None:
         session.note(notice)
     if market.world.open:
         names = ", ".join(sorted(market.world.open))
-        session.note(f"left open by a crash: {names}; finish with: marketsim recover")
+        session.note(f"left open by a crash: {names}; finish with: {session.hint('recover')}")
 
 
 def _watcher(session: Session, market: Market, began: TransactionBegan, events: list[Event]):  # type: ignore[no-untyped-def]
@@ -98,7 +98,7 @@ def _watcher(session: Session, market: Market, began: TransactionBegan, events: 
 
     def watch(event: Event) -> None:
         events.append(event)
-        timeline.show(event)
+        session.draw(timeline.show, event)
 
     return watch
 
@@ -111,7 +111,6 @@ def _tell(session: Session, outcome: Outcome, world: World) -> None:
         from marketsim.cli.render.theme import glyphs_for
 
         available = world.available(str(outcome.request["product"]))
-        show_summary(outcome, available, session.console(), glyphs_for(session.out))
+        session.draw(show_summary, outcome, available, session.console(), glyphs_for(session.out))
         if outcome.exit:
-            name = outcome.transaction
-            session.say(f"\n  see: marketsim audit show {name}; marketsim replay {name}")
+            session.say(f"\n  see: {session.hint(f'audit show {outcome.transaction}')}")

@@ -67,13 +67,14 @@ def outcome_of(before: Sequence[Event], events: Sequence[Event]) -> Outcome:
     began = events[0]
     assert isinstance(began, TransactionBegan)
     end = next((event for event in events if isinstance(event, ENDS)), None)
+    findings = examine([*before, *events])
     placed = [event.order for event in events if isinstance(event, OrderPlaced)]
     cancelled = {event.order for event in events if isinstance(event, OrderCancelled)}
     return Outcome(
         transaction=began.transaction,
         outcome=end.type.removeprefix("transaction.") if end is not None else "open",
         reason=_reason(events),
-        exit=exit_of_end(end),
+        exit=exit_of_end(end, findings),
         request=began.request,
         policy=began.policy,
         seed=began.seed,
@@ -85,7 +86,7 @@ def outcome_of(before: Sequence[Event], events: Sequence[Event]) -> Outcome:
         changes=_changes(events),
         orders=[order for order in placed if order not in cancelled],
         notifications=sum(isinstance(event, NotificationSent) for event in events),
-        findings=examine([*before, *events]),
+        findings=findings,
         checks=len(CHECKS),
         events=len(events),
     )

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from marketsim.cli.render.text import escaped_json
 from marketsim.cli.session import Session
 from marketsim.saga.errors import InputError
 
@@ -27,7 +26,7 @@ def write_output(session: Session, pieces: Iterable[str], output: Path | None, f
     """
     if output is None:
         for piece in pieces:
-            session.out.write(escaped_json(piece))
+            session.write_json(piece)
         return
     if output.exists() and not force:
         raise InputError("the file exists", where=str(output), todo="overwrite it with --force")

@@ -1,5 +1,6 @@
 """`marketsim replay`: run what was recorded again, and say where it differs."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -54,6 +55,12 @@ def replay(
             f"there is no transaction {quoted(wanted)}" if wanted else "no transaction begins in it",
             where=target if before is not None else str(session.market),
             todo=nearest(wanted or "", known),
+        )
+    if before == [] and events[0].seq != 1:
+        raise InputError(
+            "the file does not have what came before its first event",
+            where=target,
+            todo="export the whole log, or one transaction with --transaction",
         )
     replays = [(part, _again(session, part, len(parts) == 1, step, until)) for part in parts]
     if before is not None and all(each.difference is None for _, each in replays):
@@ -115,14 +122,14 @@ def _again(session: Session, part: _Part, alone: bool, step: bool, until: int | 
 def _watcher(session: Session, step: bool, until: int | None) -> Callable[[Event], None]:
     from marketsim.cli.render.timeline import Timeline
 
-    timeline = Timeline(session.out)
+    timeline, stepping = Timeline(session.out), [True]
 
     def watch(event: Event) -> None:
         if until is None or event.seq <= until:
             timeline.show(event)
-            if step:
+            if step and stepping:
                 session.say(f"  -- {event.seq} {event.type}")
-                input()
+                stepping[:] = [True] if sys.stdin.readline() else []
 
     return watch
 
@@ -149,7 +156,7 @@ def _tell(session: Session, replays: list[tuple[_Part, Replay]]) -> int:
             session.say(f"{name}: {len(each.compared)} events came again as they were recorded")
         else:
             session.say(f"{name}: {len(each.compared)} events came again; the record stops before its end")
-            session.say("finish it with: marketsim recover")
+            session.say("finish it with: marketsim recover, in its market")
     if any(each.difference is not None for _, each in replays):
         return Exit.NOT_REPRODUCIBLE
     return Exit.OK if all(each.complete for _, each in replays) else Exit.INCOMPLETE

@@ -38,6 +38,7 @@ class Session:
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
+        self._named = market is not None
         self.market = market or Path(os.environ.get("MARKETSIM_MARKET") or "market")
         self.json = json
         self.quiet = quiet
@@ -61,12 +62,31 @@ class Session:
     def emit(self, document: Any) -> None:
         """Print one JSON document, and nothing else."""
         text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-        print(escaped_json(text), file=self.out)
+        self.write_json(text + "\n")
+
+    def write_json(self, text: str) -> None:
+        """Write a piece of a JSON document as this stream can carry it."""
+        self.out.write(escaped_json(text, getattr(self.out, "encoding", None) or "utf-8"))
 
     def say(self, text: str) -> None:
         """Print a line for a person, unless JSON or silence is wanted."""
         if not self.silent:
             print(printable(text), file=self.out)
+
+    def draw(self, show: Callable[..., None], *given: object) -> None:
+        """Show something on the way; if nobody reads it any more, go on in silence.
+
+        What is being done has to be finished, whoever has stopped looking.
+        """
+        try:
+            show(*given)
+            self.out.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
+
+    def hint(self, command: str) -> str:
+        """A command to be typed next, on the same market."""
+        return f"marketsim {command}" + (f" --market {self.market}" if self._named else "")
 
     def note(self, text: str) -> None:
         """Tell a person something beside the result, on standard error."""

@@ -59,13 +59,20 @@ class Clock:
 
 
 class RealClock(Clock):
-    """Real time: moving forward means to wait for it."""
+    """Time at its real pace: moving forward by a second takes one.
 
-    __slots__ = ()
+    It may be ahead of the wall clock, since what came before may have run in virtual time.
+    """
+
+    __slots__ = ("_ahead_us",)
+
+    def __init__(self, start_us: int) -> None:
+        super().__init__(start_us)
+        self._ahead_us = start_us - now_us()
 
     def advance(self, to_us: int) -> None:
         """Sleep until the moment has come."""
-        ahead = to_us - now_us()
-        if ahead > 0:
-            time.sleep(ahead / 1_000_000)
+        left_us = to_us - self._ahead_us - now_us()
+        if left_us > 0:
+            time.sleep(left_us / 1_000_000)
         super().advance(to_us)

@@ -134,13 +134,13 @@ def try_again(
     reason: str,
     plan: FaultPlan,
 ) -> Running:
-    """Try the reverts of a stuck transaction's dead letters again; the driver's ``run`` does it.
+    """Try the reverts of a stuck or abandoned transaction (again); the driver's ``run`` does it.
 
     ``recorded`` are all events of the transaction. Raises Diverged if the saga, run again, does not
     want what was recorded.
     """
     events = list(recorded)
-    end = next(index for index, event in enumerate(events) if isinstance(event, TransactionStuck))
+    end = next(index for index, event in enumerate(events) if isinstance(event, ENDS))
     tried = dict.fromkeys(operations, 0)
     for event in events:
         if isinstance(event, CompensationStarted) and event.operation in tried:

@@ -24,6 +24,7 @@ from marketsim.saga.events import (
     FaultInjected,
     OperationStarted,
     ProcessRecovered,
+    TransactionAbandoned,
     TransactionBegan,
     TransactionStuck,
 )
@@ -185,11 +186,11 @@ class _ComparingLog:
     def finish(self) -> None:
         """The transaction has ended: nothing more of it may stand in the record.
 
-        What became of a stuck one's dead letters was for a person to decide, and is not run again.
+        What became of dead letters was for a person to decide, and is not run again.
         """
-        stuck = bool(self.compared) and isinstance(self.compared[-1], TransactionStuck)
+        left = bool(self.compared) and isinstance(self.compared[-1], TransactionStuck | TransactionAbandoned)
         while (due := self._due()) is not None:
-            if not (stuck and isinstance(due, _AFTER_STUCK)):
+            if not (left and isinstance(due, _AFTER_STUCK)):
                 raise _Differs(Difference(due.seq, due, None))
             self._next += 1
 

@@ -60,8 +60,8 @@ class World:
             TransactionRejected: self._ended,
             TransactionCommitted: self._ended,
             TransactionCompensated: self._ended,
-            TransactionStuck: self._stuck,
-            TransactionAbandoned: self._ended,
+            TransactionStuck: self._left,
+            TransactionAbandoned: self._left,
         }
 
     @classmethod
@@ -149,7 +149,7 @@ class World:
         self._keys[event.transaction] = []
         self._held[event.transaction] = {}
 
-    def _stuck(self, event: TransactionStuck) -> None:
+    def _left(self, event: TransactionStuck | TransactionAbandoned) -> None:
         # What stands under its keys is needed again when its reverts are tried again.
         self.open.discard(event.transaction)
 

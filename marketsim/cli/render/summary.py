@@ -6,9 +6,11 @@ from rich.console import Console
 from rich.text import Text
 
 from marketsim.audit.findings import Finding
+from marketsim.cli.exits import Exit
 from marketsim.cli.outcome import Change, Outcome
 from marketsim.cli.render.text import printable, wrapped
 from marketsim.cli.render.theme import Glyphs
+from marketsim.cli.render.words import with_money
 from marketsim.market.money import CURRENCIES, format_minor
 
 __all__ = ["show_findings", "show_summary"]
@@ -31,6 +33,7 @@ def show_summary(outcome: Outcome, available: int | None, console: Console, glyp
     show_findings(outcome.findings, console, glyphs, checks=outcome.checks, events=outcome.events)
     console.print()
     word, style = _ENDS[outcome.outcome]
+    style = "bad" if outcome.exit == Exit.FINDING else style
     _print(console, Text.assemble("  ", (word, style), f"  {printable(_verdict(outcome))}"), 4)
 
 
@@ -39,7 +42,10 @@ def show_findings(
 ) -> None:
     """Print the checks' verdict: that all hold, or every finding with evidence and remedy."""
     errors = [each for each in findings if each.severity == "error"]
+    warned = len({each.rule for each in findings})
     verdict = f"{checks} checks hold over {events:,} events"
+    if warned:
+        verdict = f"none of {checks} checks is broken over {events:,} events, but {warned} of them warn"
     if errors:
         broken = len({each.rule for each in errors})
         verdict = (
@@ -73,10 +79,10 @@ def _show_finding(finding: Finding, console: Console, glyphs: Glyphs) -> None:
         (f" ({printable(place)})" if place else "", "faint"),
     )
     _print(console, head, 6)
-    _print(console, Text(f"      {printable(finding.message)}"), 6)
+    _print(console, Text(f"      {printable(with_money(finding.message))}"), 6)
     if finding.expected or finding.actual:
         words = f"      expected {finding.expected or 'nothing'}; actual {finding.actual or 'nothing'}"
-        _print(console, Text(printable(words), "faint"), 6)
+        _print(console, Text(printable(with_money(words)), "faint"), 6)
     if finding.remedy:
         _print(console, Text(f"      {glyphs.arrow} {printable(finding.remedy)}", "faint"), 6)
 
@@ -97,7 +103,9 @@ def _rows(
             ("waits", f"for a person: {', '.join(outcome.dead_letters)} could not be reverted", "bad")
         )
     if outcome.left:
-        rows.append(("left", f"{', '.join(outcome.left)} ran out of attempts", "warn"))
+        rows.append(
+            ("left", f"{', '.join(outcome.left)} was not done, and nothing is reverted for it", "warn")
+        )
     for fault in outcome.never_reached:
         rows.append(("note", f"{fault} was never reached: nothing was injected there", "warn"))
     return rows
@@ -129,18 +137,28 @@ def _signed(amount: int, unit: str) -> str:
 
 
 def _verdict(outcome: Outcome) -> str:
+    if outcome.exit == Exit.FINDING:
+        return f"{_believed(outcome)}, and the ledger says otherwise: see the checks (exit 1)"
     match outcome.outcome:
         case "committed":
-            return f"{', '.join(outcome.orders) or outcome.transaction} stands (exit 0)"
+            return f"{_believed(outcome)} (exit 0)"
         case "compensated" if outcome.reverts:
-            return f"{outcome.reason}; everything was reverted (exit 3)"
+            return f"{_believed(outcome)} (exit 3)"
         case "stuck":
-            return f"{outcome.reason}; a revert failed for good, see the dead letter (exit 4)"
+            return f"{outcome.reason}; not everything could be reverted, see: marketsim failures (exit 4)"
         case "abandoned":
             return f"{outcome.reason}; nothing was reverted, as policy {outcome.policy} has it (exit 4)"
         case "rejected":
             return f"{outcome.reason} (exit 3)"
-    return f"{outcome.reason}; there was nothing to revert (exit 3)"
+    return f"{_believed(outcome)} (exit 3)"
+
+
+def _believed(outcome: Outcome) -> str:
+    """How the transaction ended, as its engine believes."""
+    if outcome.outcome == "committed":
+        return f"{', '.join(outcome.orders) or outcome.transaction} stands"
+    done = "everything was reverted" if outcome.reverts else "there was nothing to revert"
+    return f"{outcome.reason}; {done}"
 
 
 def _print(console: Console, line: Text, indent: int) -> None:

@@ -25,9 +25,18 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
-def escaped_json(text: str) -> str:
-    """JSON with the same characters escaped as JSON escapes: still the same document."""
-    return text.translate(_IN_JSON) if not text.isascii() or "\x7f" in text else text
+def escaped_json(text: str, encoding: str = "utf-8") -> str:
+    """JSON with the same characters escaped as JSON escapes: still the same document.
+
+    For an encoding that cannot write every character, all that is not ASCII is escaped.
+    """
+    if text.isascii() and "\x7f" not in text:
+        return text
+    if encoding.lower().replace("-", "").startswith("utf"):
+        return text.translate(_IN_JSON)
+    pairs = text.encode("utf-16-be", "surrogatepass")
+    units = (int.from_bytes(pairs[at : at + 2], "big") for at in range(0, len(pairs), 2))
+    return "".join(chr(unit) if unit < 0x7F else f"\\u{unit:04x}" for unit in units)
 
 
 def wrapped(text: "Text", console: "Console", width: int) -> "list[Text]":

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from marketsim.cli.render.text import printable, wrapped
 from marketsim.cli.render.theme import Glyphs, console, glyphs_for
-from marketsim.cli.render.words import duration, effect_words, elapsed_us, moment, result_words
+from marketsim.cli.render.words import duration, effect_words, elapsed_us, moment, request_words, result_words
 from marketsim.saga.events import (
     CompensationFailed,
     CompensationPartial,
@@ -70,6 +70,8 @@ class Timeline:
         self._depth: dict[str, int] = {}
         self._attempts: dict[tuple[str, str], _Attempt] = {}
         self._under_way: list[str] = []
+        self._kinds: dict[str, str] = {}
+        self._may_stand = False
 
     def show(self, event: Event) -> None:
         """Draw an event, or keep it until the line it belongs to is complete."""
@@ -83,6 +85,8 @@ class Timeline:
             return
         if isinstance(event, _OUTCOMES):
             self._under_way.remove(event.operation)
+            landed = isinstance(event, OperationSucceeded | OperationUnknown)
+            self._may_stand = self._may_stand or (landed and self._kinds[event.operation] == "compensatable")
         draw = _DRAW.get(type(event))
         if draw is not None:
             draw(self, event)
@@ -103,7 +107,9 @@ class Timeline:
     def _head(self, event: TransactionBegan) -> None:
         self.transaction, self._began = event.transaction, event
         head = Text.assemble(
-            (printable(event.transaction), "name"), "  ", printable(self.title or event.saga)
+            (printable(event.transaction), "name"),
+            "  ",
+            printable(self.title or f"{event.saga}: {request_words(event.request, self.glyphs)}"),
         )
         self.console.print(head)
         facts = f"policy {event.policy}, seed {event.seed}, {event.time}"
@@ -122,6 +128,7 @@ class Timeline:
             beside = [self._depth[name] for name in self._under_way]
             self._depth[event.operation] = beside[0] if beside else max(self._depth.values(), default=-1) + 1
         self._under_way.append(event.operation)
+        self._kinds[event.operation] = event.kind
         self._attempts[event.operation, ""] = self._attempt(event, "")
 
     def _compensation_started(self, event: CompensationStarted) -> None:
@@ -135,6 +142,7 @@ class Timeline:
         attempt = self._attempts.get((event.operation, event.compensation))
         if attempt is not None:
             attempt.fault = event.fault
+        self._depth.setdefault(event.operation, max(self._depth.values(), default=-1) + 1)
         if event.fault.startswith("crash"):
             what = f"the process dies here: {event.fault}"
             self._line(
@@ -167,10 +175,14 @@ class Timeline:
         self._line(event, self.glyphs.wait, "", words, "waiting")
 
     def _compensating(self, event: TransactionCompensating) -> None:
-        self._rule(f"{event.operation} failed for good ({event.reason}): back, newest first", "revert")
+        back = "back the way it came" if self._may_stand else "there is nothing to revert"
+        self._rule(f"{event.operation} failed for good ({event.reason}): {back}", "revert")
 
     def _reverted(self, event: CompensationSucceeded) -> None:
+        attempt = self._attempts[event.operation, event.compensation]
         words = self._effects(event) or "nothing had landed, nothing to undo"
+        if attempt.fault and not attempt.effects:
+            words = f"says that it is done: {attempt.fault} {self.glyphs.fault} injected"
         self._line(event, self.glyphs.back, event.compensation, words, "revert")
 
     def _partly(self, event: CompensationPartial) -> None:
@@ -181,13 +193,15 @@ class Timeline:
         told = f"no answer ({event.code})" if event.outcome == "unknown" else event.code
         landed = self._effects(event) if event.outcome == "unknown" else ""
         words = self._told(event, told, event.reason) + (f"; {_UNSEEN}: {landed}" if landed else "")
-        self._line(event, self.glyphs.failed, event.compensation, words, "failed")
+        unknown = event.outcome == "unknown"
+        glyph, style = (self.glyphs.unknown, "unknown") if unknown else (self.glyphs.failed, "failed")
+        self._line(event, glyph, event.compensation, words, style)
 
     def _skipped(self, event: CompensationSkipped) -> None:
         self._line(event, self.glyphs.dash, event.compensation, f"skipped: {event.reason}", "unknown")
 
     def _recovered(self, event: ProcessRecovered) -> None:
-        asked = ", ".join(key.split(":", 1)[-1] for key in event.asked_again)
+        asked = ", ".join(key.rpartition(":")[2] for key in event.asked_again)
         words = "another process takes over" + (f" and asks again: {asked}" if asked else "")
         self._rule(f"{self.glyphs.again} {words}", "fault")
 

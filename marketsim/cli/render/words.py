@@ -1,5 +1,6 @@
 """Events in words: how long, how much, from where to where."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,34 @@ from marketsim.saga.events import (
     TransactionBegan,
 )
 
-__all__ = ["amount_words", "duration", "effect_words", "elapsed_us", "moment", "result_words"]
+__all__ = [
+    "amount_words",
+    "duration",
+    "effect_words",
+    "elapsed_us",
+    "moment",
+    "request_words",
+    "result_words",
+    "with_money",
+]
+
+
+_MINOR = re.compile(r"(-?\d{1,18}) ([A-Z]{3}) in minor units")
+
+
+def with_money(text: str) -> str:
+    """A text of the checks, which know no currency's digits, with its amounts as people write them."""
+    return _MINOR.sub(
+        lambda found: format_minor(int(found[1]), found[2]) if found[2] in CURRENCIES else found[0], text
+    )
+
+
+def request_words(request: dict[str, Any], glyphs: Glyphs) -> str:
+    """What was asked for: ``1 × laptop-1 for user-1``; the fields of any other request by name."""
+    if {"product", "customer", "quantity"} <= request.keys():
+        goods = f"{request['quantity']} {glyphs.times} {request['product']}"
+        return f"{goods} for {request['customer']}"
+    return result_words(request)
 
 
 def elapsed_us(began: TransactionBegan | None, event: Event) -> int:
