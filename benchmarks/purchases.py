@@ -72,9 +72,9 @@ def began(number: int) -> TransactionBegan:
 def by_engine(log: Log, world: World, count: int) -> None:
     """Make ``count`` purchases through the saga, its engine and the virtual driver."""
     driver, tape = Driver(log, world, Clock(START_US)), Tape(7)
-    policy, rules = policy_named("default"), [parse_fault(_DECLINES, purchase)]
+    policy, plan = policy_named("default"), FaultPlan([parse_fault(_DECLINES, purchase)])
     for number in range(1, count + 1):
-        driver.begin(purchase, policy, tape, began(number), FaultPlan(rules))
+        driver.begin(purchase, policy, tape, began(number), plan)
         driver.run()
 
 

@@ -56,10 +56,31 @@ def crashed() -> NoReturn:
     raise ProcessCrashed
 
 
+def _recorder(
+    log: Log, world: World, clock: Clock, watch: Callable[[Event], None] | None
+) -> Callable[[Event], None]:
+    """What writes an event into the stream and lets it take effect."""
+    append, apply, stamp = log.append, world.apply, clock.stamp
+    time_us, time = -1, ""
+
+    def record(event: Event) -> None:
+        # Everything passes through here: names are bound once, and a time that has not moved is kept.
+        nonlocal time_us, time
+        if clock.now_us != time_us:
+            time_us, time = clock.now_us, stamp()
+        event.time = time
+        append(event)
+        apply(event)
+        if watch is not None:
+            watch(event)
+
+    return record
+
+
 class Driver:
     """Carries out what engines want, in the order of virtual time; ties are broken by a counter.
 
-    Each event is appended to ``log``, then applied to ``world``, then shown to ``watch``. A call
+    ``record`` appends an event to ``log``, applies it to ``world``, and shows it to ``watch``. A call
     takes effect when it is made, and its answer arrives after its latency. ``die`` is what a crash
     does: it must not return.
     """
@@ -76,23 +97,9 @@ class Driver:
         self.world: Any = world
         self.clock = clock
         self.die = die
-        self._append = log.append
-        self._apply = world.apply
-        self._watch = watch
+        self.record = _recorder(log, world, clock, watch)
         self._coming: list[tuple[int, int, Running, Came | None]] = []
         self._counter = 0
-        self._time_us = -1
-        self._time = ""
-
-    def record(self, event: Event) -> None:
-        """Write an event into the stream, and let it take effect."""
-        if self.clock.now_us != self._time_us:
-            self._time_us, self._time = self.clock.now_us, self.clock.stamp()
-        event.time = self._time
-        self._append(event)
-        self._apply(event)
-        if self._watch is not None:
-            self._watch(event)
 
     def begin(
         self,
@@ -162,21 +169,23 @@ class Driver:
 
     def invoke(self, running: Running, want: Invoke, *, again: bool = False) -> None:
         """Make a call: the intent first (unless it stands already), then the fault or the handler."""
-        operation, tape, transaction = want.operation, running.tape, running.engine.transaction
-        fault = running.plan.strike(transaction, operation, want.revert, want.attempt, tape)
+        operation, revert, attempt, tape = want.operation, want.revert, want.attempt, running.tape
+        transaction = running.engine.transaction
+        fault = running.plan.strike(transaction, operation, revert, attempt, tape)
         if fault is None:
             if not again:
                 self.record(want.intent)
             came = self._call(running, want)
         else:
             came = self._struck(running, want, fault, again)
-        came.again = again
+        if again:
+            came.again = True
         if fault is not None and fault.slow:
             took_us = operation.time_limit_us
         else:
-            place = operation.revert_name if want.revert else operation.name
+            place = operation.revert_name if revert else operation.name
             least_us, most_us = operation.latency_us
-            took_us = tape.between(f"{transaction}/{place}@{want.attempt}/latency", least_us, most_us)
+            took_us = tape.between(f"{transaction}/{place}@{attempt}/latency", least_us, most_us)
         self.expect(running, came, took_us)
 
     def _struck(self, running: Running, want: Invoke, fault: Fault, again: bool) -> Came:
@@ -206,19 +215,22 @@ class Driver:
 
     def _call(self, running: Running, want: Invoke) -> Came:
         """Let the handler act."""
-        operation, revert, key = want.operation, want.revert, want.intent.key
-        handler = operation.revert if revert else operation.action
-        assert handler is not None
+        operation, engine, key = want.operation, running.engine, want.intent.key
+        handler, compensation, done_under = operation.action, "", key
+        if want.revert:
+            assert operation.revert is not None
+            handler, compensation = operation.revert, operation.revert_name
+            done_under = action_key(engine.transaction, operation)
         call = Call(
-            running.engine.began,
-            running.engine.results,
+            engine.began,
+            engine.results,
             self.world,
             self.record,
             operation.name,
-            operation.revert_name if revert else "",
+            compensation,
             want.attempt,
             key,
-            action_key(running.engine.transaction, operation) if revert else key,
+            done_under,
             want.result,
             want.reason,
         )

@@ -196,7 +196,8 @@ class Saga:
 
     An operation starts when all that it names in ``after`` are done; without ``after`` it waits
     for the operation declared before it. Operations that wait for the same run in parallel.
-    ``followers`` are, by an operation's name, those that wait for it.
+    ``followers`` are, by an operation's name, those that wait for it, ``waits`` for how many each does,
+    and ``first`` are those that wait for none.
     """
 
     def __init__(self, name: str, sentence: str = "") -> None:
@@ -204,6 +205,8 @@ class Saga:
         self.sentence = sentence
         self.operations: dict[str, Operation] = {}
         self.followers: dict[str, list[Operation]] = {}
+        self.waits: dict[str, int] = {}
+        self.first: list[Operation] = []
         self.guardrails: dict[str, Guardrail] = {}
 
     def operation(
@@ -229,7 +232,7 @@ class Saga:
                 action,
                 kind=kind,
                 service=service,
-                after=tuple(previous),
+                after=tuple(dict.fromkeys(previous)),
                 retry=retry,
                 latency_us=latency_us,
                 time_limit_us=time_limit_us,
@@ -239,6 +242,8 @@ class Saga:
             self.followers[made.name] = []
             for name in made.after:
                 self.followers[name].append(made)
+            self.waits[made.name] = len(made.after)
+            self.first += [] if made.after else [made]
             return made
 
         return declare

@@ -158,9 +158,7 @@ class Engine:
     # Forward.
 
     def _forward(self) -> Run:
-        operations, followers = self.saga.operations, self.saga.followers
-        missing = {name: len(each.after) for name, each in operations.items()}
-        ready = [each for each in operations.values() if not each.after]
+        followers, missing, ready = self.saga.followers, self.saga.waits.copy(), self.saga.first
         while ready or self._under_way:
             for operation in ready:
                 self._touched[operation.name] = _Touched(operation)
@@ -173,7 +171,9 @@ class Engine:
                 done: Operation | None = came.want.operation
             else:
                 done = yield from self._digest(came)
-            for follower in followers[done.name] if done is not None else ():
+            if done is None:
+                continue
+            for follower in followers[done.name]:
                 missing[follower.name] -= 1
                 if not missing[follower.name] and self._failed is None:
                     ready.append(follower)

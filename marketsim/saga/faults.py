@@ -208,7 +208,6 @@ class FaultPlan:
 
     def __init__(self, rules: Iterable[FaultRule] = ()) -> None:
         self.rules: Sequence[FaultRule] = tuple(rules)
-        self.struck: set[FaultRule] = set()
 
     def __bool__(self) -> bool:
         return bool(self.rules)
@@ -220,16 +219,13 @@ class FaultPlan:
         place = operation.revert_name if revert else operation.name
         for rule in self.rules:
             # Most rules are about something else; the first test is the one that costs least.
-            if rule.target not in (place, operation.service) or not rule.covers(operation, revert, attempt):
+            if rule.target != place and rule.target != operation.service:
+                continue
+            if not rule.covers(operation, revert, attempt):
                 continue
             if tape.chance(f"{transaction}/{place}@{attempt}/{rule.fault.name}", rule.probability_ppm):
-                self.struck.add(rule)
                 return rule.fault
         return None
-
-    def unreached(self) -> list[FaultRule]:
-        """The rules that never struck."""
-        return [rule for rule in self.rules if rule not in self.struck]
 
 
 def parse_fault(text: str, saga: Saga, *, where: str = "") -> FaultRule:
