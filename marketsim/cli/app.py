@@ -1,12 +1,11 @@
 """The program: its commands, each imported only when it is asked for, and how an error ends it."""
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import typer
 from typer.core import TyperGroup
@@ -14,6 +13,7 @@ from typer.core import TyperGroup
 from marketsim import __version__
 from marketsim.cli.exits import Exit, exit_of_error
 from marketsim.cli.render.text import printable
+from marketsim.cli.steady import Steady
 from marketsim.saga.errors import InputError, MarketsimError, nearest, quoted
 
 __all__ = ["COMMANDS", "run"]
@@ -61,22 +61,45 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # What a terminal cannot write is shown escaped.
             stream.reconfigure(errors="backslashreplace")
+    given = sys.stdout, sys.stderr
+    out, err = Steady(sys.stdout), Steady(sys.stderr)
+    sys.stdout, sys.stderr = cast("TextIO", out), cast("TextIO", err)
+    try:
+        code = _ended(arguments, debug)
+        out.flush()
+        if out.lost is not None and not isinstance(out.lost, BrokenPipeError):
+            _tell(f"standard output cannot be written: {_reason(out.lost)}", debug)
+            return code or Exit.INCOMPLETE
+        return code
+    finally:
+        sys.stdout, sys.stderr = given
+
+
+def _ended(arguments: Sequence[str], debug: bool) -> int:
     try:
         code = int(_root().main(list(arguments), prog_name="marketsim", standalone_mode=False) or 0)
         if code == Exit.INTERRUPTED:
             print("interrupted; what was done is in the log", file=sys.stderr)
-        return _flushed(code)
+        return code
     except MarketsimError as error:
         _tell(str(error), debug)
         return exit_of_error(error)
-    except SystemExit:  # This is how typer ends where nobody reads the output any more.
-        return _flushed(Exit.INTERRUPTED)
+    except SystemExit as end:  # This is how typer ends when a shell asks for completion.
+        return end.code if isinstance(end.code, int) else Exit.OK
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _tell(f"{place}{_reason(error)}", debug)
+        return Exit.BAD_INPUT
     except Exception as error:
         if hasattr(error, "format_message"):
             _tell(f"{error.format_message() or 'a command is missing'}{_usage(error)}", debug)
             return Exit.BAD_INPUT
         _tell(f"a mistake in marketsim itself: {type(error).__name__}: {error} (--debug shows where)", debug)
         return Exit.FINDING
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _root() -> Any:
@@ -100,15 +123,6 @@ def _options(
     if version:
         print(f"marketsim {__version__}")
         raise typer.Exit
-
-
-def _flushed(code: int) -> int:
-    """Write what is buffered; where nobody reads it, the interpreter must not complain when it ends."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
 
 
 def _usage(error: Any) -> str:

@@ -112,7 +112,7 @@ def verify(
     return Exit.FINDING if any(each.severity == "error" for each in findings) else Exit.OK
 
 
-@command(audit_app, "checks", example="marketsim audit checks")
+@command(audit_app, "checks", example="marketsim audit checks", market=False)
 def list_checks(session: Session) -> int:
     """List the checks that `verify` makes, each with its rule."""
     from marketsim.audit.checks import CHECKS
@@ -152,7 +152,7 @@ def export(
     return 0
 
 
-@command(audit_app, "schema", example="marketsim audit schema --output event.schema.json")
+@command(audit_app, "schema", example="marketsim audit schema --output event.schema.json", market=False)
 def schema(session: Session, output: Output = None, force: Force = False) -> int:
     """Print the JSON Schema of one event, for an editor or a reader of your own."""
     text = msgspec.json.format(msgspec.json.encode(events_schema()), indent=2).decode() + "\n"

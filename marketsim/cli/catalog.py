@@ -54,7 +54,8 @@ def show_record(session: Session, name: _Id) -> int:
     from marketsim.market.directory import read_catalog
 
     catalog, _ = read_catalog(session.market)
-    found = {record.get("id", ""): record for record in [*catalog.orders, *catalog.users, *catalog.products]}
+    every = [*catalog.orders, *catalog.users, *catalog.products]
+    found = {record["id"]: record for record in every if isinstance(record.get("id"), str)}
     if name not in found:
         raise InputError(f"the catalog has no {quoted(name)}", todo=nearest(name, found))
     if session.json:
@@ -142,12 +143,9 @@ _HEADS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 def _edit(session: Session, change: Any, told: str) -> int:
     """Change the list of products in an open market, and have it checked and booked like a person's edit."""
     from marketsim.drivers.clock import now_us, stamp
-    from marketsim.market.directory import open_market
 
     now = stamp(now_us())
-    with open_market(session.market, time=now, timeout_s=session.wait_s) as market:
-        for notice in market.notices:
-            session.note(notice)
+    with session.writing() as market:
         try:
             market.edit(change, now)
         except CatalogError as wrong:  # Its place is in a file that was never written.

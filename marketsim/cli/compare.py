@@ -31,7 +31,12 @@ class _Row(msgspec.Struct, frozen=True):
     findings: list[str]
 
 
-@command(compare_app, "compare", example="marketsim compare timeout-landed --policy default --policy orra")
+@command(
+    compare_app,
+    "compare",
+    example="marketsim compare timeout-landed --policy default --policy orra",
+    market=False,
+)
 def compare(
     session: Session,
     scenario: Annotated[str, typer.Argument(help="A scenario's name or file.", show_default=False)],

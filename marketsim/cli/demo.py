@@ -14,6 +14,7 @@ import typer
 
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command
+from marketsim.saga.errors import MarketError
 
 __all__ = ["demo_app"]
 
@@ -64,7 +65,7 @@ _STORY = (
 )
 
 
-@command(demo_app, "demo", example="marketsim demo")
+@command(demo_app, "demo", example="marketsim demo", market=False)
 def demo(
     session: Session,
     keep: Annotated[
@@ -85,12 +86,17 @@ def _tell(session: Session, market: Path) -> int:
     from marketsim.market.documents import parse_document
 
     catalog = parse_catalog(parse_document(msgspec.json.encode(_CATALOG), "demo.json"), "USD")
-    create_market(market, catalog, "USD", stamp(now_us()))
+    try:
+        create_market(market, catalog, "USD", stamp(now_us()))
+    except MarketError as error:
+        raise MarketError(error.what, where=error.where, todo="name another folder with --keep DIR") from None
     told = []
     for number, step in enumerate(_STORY, 1):
         session.say(f"\n{number}. {step.says}\n   $ marketsim {' '.join(step.arguments)}\n")
         code = _killed(session, step, market) if step.killed else _run(session, step, market)
         told.append({"says": step.says, "command": ["marketsim", *step.arguments], "exit": code})
+        if code == Exit.INTERRUPTED:
+            return code
         if not step.killed and code != step.ends:
             session.note(f"this step was to end with {step.ends} and ended with {code}")
     if session.json:

@@ -8,7 +8,7 @@ from marketsim.audit.letters import DeadLetter, Left, dead_letters
 from marketsim.audit.segments import read_events
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command, group
-from marketsim.market.directory import Market, check_market, open_market
+from marketsim.market.directory import Market, check_market
 from marketsim.market.money import CURRENCIES, format_minor
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import DeadLetterIgnored, DeadLetterResolved, Event
@@ -96,7 +96,7 @@ def retry(
     from marketsim.saga.policies import policy_named
     from marketsim.saga.tape import Tape
 
-    with open_market(session.market, time=_now(), whole=True, timeout_s=session.wait_s) as market:
+    with session.writing(whole=True) as market:
         chosen = _open_letters(market, transaction, operation)
         own = [each for each in _history(market) if getattr(each, "transaction", "") == transaction]
         began = own[0]
@@ -146,7 +146,7 @@ def _close(
             where="--reason",
             todo="say in a sentence what was done, and by whom",
         )
-    with open_market(session.market, time=_now(), timeout_s=session.wait_s) as market:
+    with session.writing() as market:
         for letter in _open_letters(market, transaction, operation):
             event = kind(transaction=transaction, operation=letter.operation, reason=reason)
             event.time = max(_now(), market.log.position.time)

@@ -13,7 +13,7 @@ faults_app = group("faults", "The failures that can be injected.")
 policies_app = group("policies", "The rules of compensation that can be chosen.")
 
 
-@command(faults_app, "list", example="marketsim faults list")
+@command(faults_app, "list", example="marketsim faults list", market=False)
 def list_faults(session: Session) -> int:
     """List every fault by its class: when it strikes, whether the effect lands, what the engine is told."""
     from marketsim.saga.faults import FAULTS
@@ -40,7 +40,7 @@ def list_faults(session: Session) -> int:
     return 0
 
 
-@command(faults_app, "show", example="marketsim faults show timeout_after")
+@command(faults_app, "show", example="marketsim faults show timeout_after", market=False)
 def show_fault(
     session: Session, name: Annotated[str, typer.Argument(help="The fault's name.", show_default=False)]
 ) -> int:
@@ -68,7 +68,7 @@ def show_fault(
     return 0
 
 
-@command(policies_app, "list", example="marketsim policies list")
+@command(policies_app, "list", example="marketsim policies list", market=False)
 def list_policies(session: Session) -> int:
     """List the policies, each with what it does."""
     from marketsim.saga.policies import POLICIES
@@ -83,7 +83,7 @@ def list_policies(session: Session) -> int:
     return 0
 
 
-@command(policies_app, "show", example="marketsim policies show default")
+@command(policies_app, "show", example="marketsim policies show default", market=False)
 def show_policy(
     session: Session, name: Annotated[str, typer.Argument(help="The policy's name.", show_default=False)]
 ) -> int:

@@ -7,9 +7,8 @@ import msgspec
 
 from marketsim.cli.outcome import Outcome, outcome_of
 from marketsim.cli.session import Session
-from marketsim.drivers.clock import now_us, stamp
 from marketsim.drivers.live import live_driver, transact
-from marketsim.market.directory import Market, open_market
+from marketsim.market.directory import Market
 from marketsim.market.excerpt import history_before
 from marketsim.market.sagas import saga_named
 from marketsim.market.world import World
@@ -37,10 +36,8 @@ def run_purchase(session: Session, request: Request, durability: Literal["group"
     """Run the purchase and show it; the exit code. Raises InputError before anything is recorded."""
     saga, policy = saga_named("purchase"), policy_named(request.policy)
     faults = [str(parse_fault(text, saga, where="--fail")) for text in request.faults]
-    with open_market(
-        session.market, durability=durability, time=stamp(now_us()), timeout_s=session.wait_s
-    ) as market:
-        _say_notices(session, market)
+    with session.writing(durability=durability) as market:
+        _say_what_is_open(session, market)
         began = TransactionBegan(
             transaction=f"tx-{market.world.transactions + 1}",
             saga=saga.name,
@@ -74,9 +71,7 @@ def _checked(request: Request, world: World) -> dict[str, object]:
     return {"product": request.product, "customer": customer, "quantity": request.quantity}
 
 
-def _say_notices(session: Session, market: Market) -> None:
-    for notice in market.notices:
-        session.note(notice)
+def _say_what_is_open(session: Session, market: Market) -> None:
     if market.world.open:
         names = ", ".join(sorted(market.world.open))
         session.note(f"left open by a crash: {names}; finish with: {session.hint('recover')}")
@@ -98,7 +93,8 @@ def _watcher(session: Session, market: Market, began: TransactionBegan, events: 
 
     def watch(event: Event) -> None:
         events.append(event)
-        session.draw(timeline.show, event)
+        timeline.show(event)
+        session.out.flush()
 
     return watch
 
@@ -111,6 +107,6 @@ def _tell(session: Session, outcome: Outcome, world: World) -> None:
         from marketsim.cli.render.theme import glyphs_for
 
         available = world.available(str(outcome.request["product"]))
-        session.draw(show_summary, outcome, available, session.console(), glyphs_for(session.out))
+        show_summary(outcome, available, session.console(), glyphs_for(session.out))
         if outcome.exit:
             session.say(f"\n  see: {session.hint(f'audit show {outcome.transaction}')}")

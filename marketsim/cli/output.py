@@ -28,13 +28,12 @@ def write_output(session: Session, pieces: Iterable[str], output: Path | None, f
         for piece in pieces:
             session.write_json(piece)
         return
-    if output.exists() and not force:
-        raise InputError("the file exists", where=str(output), todo="overwrite it with --force")
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    target = _target(output, force)
+    partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(pieces)
-        partial.replace(output)
+        partial.replace(target)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"the file cannot be written: {reason}", where=str(output)) from error
@@ -43,3 +42,15 @@ def write_output(session: Session, pieces: Iterable[str], output: Path | None, f
     if session.json:
         session.emit({"wrote": str(output)})
     session.say(f"wrote {output}")
+
+
+def _target(output: Path, force: bool) -> Path:
+    """The file that is meant, if it may be written: no device, no pipe, and nothing that a market keeps."""
+    target = output.resolve()
+    if target.exists() and not target.is_file():
+        raise InputError("this is no regular file", where=str(output), todo="leave --output out and redirect")
+    if any((folder / "audit" / "000001.jsonl").exists() for folder in target.parents[:3]):
+        raise InputError("this is inside a market", where=str(output), todo="write it somewhere else")
+    if target.exists() and not force:
+        raise InputError("the file exists", where=str(output), todo="overwrite it with --force")
+    return target

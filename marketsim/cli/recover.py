@@ -28,20 +28,16 @@ def recover(
 ) -> int:
     """Finish what a crash left open: ask again under the same key, then go forward or revert."""
     from marketsim.audit.segments import read_events
-    from marketsim.drivers.clock import now_us, stamp
     from marketsim.drivers.live import live_driver
     from marketsim.drivers.live import recover as finish
     from marketsim.drivers.recovery import open_transactions
-    from marketsim.market.directory import open_market
     from marketsim.market.sagas import SAGAS, saga_named
     from marketsim.saga.faults import parse_fault
     from marketsim.saga.policies import policy_named
 
     for text in fail or []:
         parse_fault(text, SAGAS["purchase"], where="--fail")
-    with open_market(session.market, time=stamp(now_us()), whole=True, timeout_s=session.wait_s) as market:
-        for notice in market.notices:
-            session.note(notice)
+    with session.writing(whole=True) as market:
         market.log.flush()
         history = list(read_events(market.path / "audit"))
         left_open = open_transactions(history)

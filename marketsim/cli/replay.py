@@ -1,6 +1,5 @@
 """`marketsim replay`: run what was recorded again, and say where it differs."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -48,21 +47,26 @@ def replay(
     """Run a recorded transaction again and compare it, event by event, with what was recorded."""
     events, before = _recorded(session, target)
     wanted = transaction or (target if before is None else None)
-    parts = list(_parts(events, before or [], wanted))
-    if not parts:
+    where = target if before is not None else str(session.market)
+    if before == [] and events and events[0].seq != 1:
+        raise InputError(
+            "the file does not have what came before its first event",
+            where=where,
+            todo="export the whole log, or one transaction with --transaction",
+        )
+    try:
+        parts = list(_parts(events, before or [], wanted))
+        replays = [(part, _again(session, part, len(parts) == 1, step, until)) for part in parts]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"the events do not fit together ({type(error).__name__}: {error})"
+        raise InputError(what, where=where, todo="export them again from the market") from None
+    if not replays:
         known = [event.transaction for event in events if isinstance(event, TransactionBegan)]
         raise InputError(
             f"there is no transaction {quoted(wanted)}" if wanted else "no transaction begins in it",
-            where=target if before is not None else str(session.market),
+            where=where,
             todo=nearest(wanted or "", known),
         )
-    if before == [] and events[0].seq != 1:
-        raise InputError(
-            "the file does not have what came before its first event",
-            where=target,
-            todo="export the whole log, or one transaction with --transaction",
-        )
-    replays = [(part, _again(session, part, len(parts) == 1, step, until)) for part in parts]
     if before is not None and all(each.difference is None for _, each in replays):
         _check_chain(events, target)
     return _tell(session, replays)
@@ -129,7 +133,10 @@ def _watcher(session: Session, step: bool, until: int | None) -> Callable[[Event
             timeline.show(event)
             if step and stepping:
                 session.say(f"  -- {event.seq} {event.type}")
-                stepping[:] = [True] if sys.stdin.readline() else []
+                try:
+                    input()
+                except EOFError:
+                    stepping.clear()
 
     return watch
 

@@ -9,7 +9,7 @@ import typer
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.session import Session, command, group
-from marketsim.saga.errors import InputError, quoted
+from marketsim.saga.errors import InputError, MarketError, quoted
 
 if TYPE_CHECKING:
     from marketsim.scenario.model import Scenario
@@ -21,7 +21,7 @@ run_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
 scenarios_app = group("scenarios", "The scenarios that ship, and the format of your own.")
 
 
-@command(run_app, "run", example="marketsim run lost-stock lost-stock-cured")
+@command(run_app, "run", example="marketsim run lost-stock lost-stock-cured", market=False)
 def run(
     session: Session,
     scenarios: Annotated[
@@ -53,7 +53,11 @@ def run(
         )
     results = []
     for scenario in loaded:
-        result = run_scenario(scenario, policy=policy, keep=keep)
+        try:
+            result = run_scenario(scenario, policy=policy, keep=keep)
+        except MarketError as error:
+            todo = "name another folder with --keep DIR"
+            raise MarketError(error.what, where=error.where, todo=todo) from None
         results.append(result)
         if not session.silent:
             _show(session, result, brief=brief)
@@ -65,7 +69,7 @@ def run(
     return Exit.FINDING if failed else Exit.OK
 
 
-@command(scenarios_app, "list", example="marketsim scenarios list")
+@command(scenarios_app, "list", example="marketsim scenarios list", market=False)
 def list_scenarios(session: Session) -> int:
     """List the shipped scenarios, each with what it teaches."""
     loaded = _shipped()
@@ -83,7 +87,7 @@ def list_scenarios(session: Session) -> int:
     return 0
 
 
-@command(scenarios_app, "show", example="marketsim scenarios show lost-stock")
+@command(scenarios_app, "show", example="marketsim scenarios show lost-stock", market=False)
 def show_scenario(
     session: Session,
     name: Annotated[str, typer.Argument(help="The scenario's name or file.", show_default=False)],
@@ -103,7 +107,7 @@ def show_scenario(
     return 0
 
 
-@command(scenarios_app, "new", example="marketsim scenarios new my-scenario.yaml")
+@command(scenarios_app, "new", example="marketsim scenarios new my-scenario.yaml", market=False)
 def new_scenario(
     session: Session,
     file: Annotated[Path, typer.Argument(help="The file to write.", show_default=False)],
@@ -124,7 +128,7 @@ def new_scenario(
     return 0
 
 
-@command(scenarios_app, "schema", example="marketsim scenarios schema --output scenario.schema.json")
+@command(scenarios_app, "schema", example="marketsim scenarios schema -o scenario.schema.json", market=False)
 def schema(session: Session, output: Output = None, force: Force = False) -> int:
     """Print the JSON Schema of a scenario file, for an editor."""
     from marketsim.scenario.model import scenario_schema

@@ -3,7 +3,8 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -15,6 +16,9 @@ from marketsim.saga.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from marketsim.audit.log import Durability
+    from marketsim.market.directory import Market
 
 __all__ = ["WAIT_S", "Session", "command", "group"]
 
@@ -73,16 +77,22 @@ class Session:
         if not self.silent:
             print(printable(text), file=self.out)
 
-    def draw(self, show: Callable[..., None], *given: object) -> None:
-        """Show something on the way; if nobody reads it any more, go on in silence.
+    @contextmanager
+    def writing(self, *, whole: bool = False, durability: "Durability" = "group") -> "Iterator[Market]":
+        """The market, open for writing; what opening and closing it had to mend is told."""
+        from marketsim.drivers.clock import now_us, stamp
+        from marketsim.market.directory import open_market
 
-        What is being done has to be finished, whoever has stopped looking.
-        """
-        try:
-            show(*given)
-            self.out.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
+        told = 0
+        with open_market(
+            self.market, durability=durability, time=stamp(now_us()), timeout_s=self.wait_s, whole=whole
+        ) as market:
+            told = len(market.notices)
+            for notice in market.notices:
+                self.note(notice)
+            yield market
+        for notice in market.notices[told:]:
+            self.note(notice)
 
     def hint(self, command: str) -> str:
         """A command to be typed next, on the same market."""
@@ -112,7 +122,6 @@ _WAIT = Annotated[
 ]
 
 _COMMON: tuple[tuple[str, Any, Any], ...] = (
-    ("market", _MARKET, None),
     ("json", _JSON, False),
     ("quiet", _QUIET, False),
     ("debug", _DEBUG, False),
@@ -132,17 +141,19 @@ def group(name: str, sentence: str) -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str, *, example: str, writes: bool = False
+    app: typer.Typer, name: str, *, example: str, writes: bool = False, market: bool = True
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Declare a command: a function of a Session and its own options that returns an exit code.
 
     The options that every command has are added here, and the help ends with the example. One that
-    ``writes`` to a market has to wait for whoever else does.
+    ``writes`` to a market has to wait for whoever else does; one that needs no ``market`` takes none.
     """
 
     def declare(function: Callable[..., int]) -> Callable[..., int]:
         own = list(inspect.signature(function).parameters.values())[1:]
-        shared = (*_COMMON, ("wait", _WAIT, WAIT_S)) if writes else _COMMON
+        shared: list[tuple[str, Any, Any]] = [("market", _MARKET, None)] if market else []
+        shared += [("wait", _WAIT, WAIT_S)] if writes else []
+        shared += _COMMON
         common = [
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
             for option, kind, default in shared
@@ -155,7 +166,7 @@ def command(
         def call(**options: Any) -> None:
             options.pop("debug")
             session = Session(
-                options.pop("market"),
+                options.pop("market", None),
                 json=options.pop("json"),
                 quiet=options.pop("quiet"),
                 wait_s=options.pop("wait", WAIT_S),

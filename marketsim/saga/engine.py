@@ -143,8 +143,8 @@ class Engine:
     def again(self, operations: Mapping[str, int], reason: str) -> Run:
         """Try the reverts of these operations once more, newest first.
 
-        For an engine whose run has ended with something left; the numbers are those of the last attempt at each.
-        What succeeds is recorded as resolved.
+        For an engine whose run has ended with something left; the numbers are those of the last
+        attempt at each. What succeeds is recorded as resolved.
         """
         for touched in reversed(self._touched.values()):
             name = touched.operation.name

@@ -96,7 +96,7 @@ TYPED = [
     ("catalog add mug --name Mug --price 1 --stock -1", "inStock: is negative"),
     ("catalog add m/g --name Mug --price 1", "id: 'm/g' is no id (allowed: 1 to 64 of A-Z"),
     ("catalog export no/where.json", "no/where.json: the file cannot be written"),
-    ("catalog export empty", "empty: the file exists"),
+    ("catalog export empty", "empty: this is no regular file"),
     # The audit.
     ("audit show tx-9", "there is no transaction 'tx-9' (did you mean 'tx-1'?)"),
     ("audit show 99999", "there is no event 99999"),

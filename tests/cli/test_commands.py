@@ -29,7 +29,7 @@ def stock(cli: Cli, product: str = "laptop-1") -> int:
 def test_a_purchase_whose_gateway_is_down_leaves_stock_money_and_orders_as_they_were(cli, market):
     ran = cli("purchase", "laptop-1", "--customer", "user-1", "--fail", "payment:gateway_down")
     assert ran.code == 3
-    assert "charge_payment failed for good (gateway_down): back, newest first" in ran.out
+    assert "charge_payment failed for good (gateway_down): back the way it came" in ran.out
     assert "laptop-1: 2 available, as before" in ran.out
     assert "money   as before" in ran.out
     assert "orders  none" in ran.out
@@ -668,9 +668,9 @@ def test_the_demo_tells_its_story_and_leaves_nothing(cli, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("buffered", "ends"), [("", 0), ("1", 130)])
-def test_nobody_complains_when_nobody_reads_on(market, monkeypatch, buffered, ends):
-    """What is only buffered loses nothing; what is cut short in the middle was interrupted."""
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_nobody_complains_when_nobody_reads_on(market, monkeypatch, buffered):
+    """Whoever closes a pipe has read enough: the command ends as it would have."""
     monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
     command = [sys.executable, "-m", "marketsim", "audit", "list", "--market", str(market)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
@@ -678,7 +678,7 @@ def test_nobody_complains_when_nobody_reads_on(market, monkeypatch, buffered, en
         assert child.stderr is not None
         child.stdout.close()
         assert child.stderr.read() == b""
-    assert child.returncode == ends
+    assert child.returncode == 0
 
 
 def test_a_terminal_that_knows_only_ascii_gets_ascii(market, process, monkeypatch):

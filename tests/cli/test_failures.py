@@ -35,7 +35,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 def test_list_names_what_is_left_and_exits_4_while_something_waits(run) -> None:
     code, out, _ = run("failures", "list")
     assert code == 4
-    assert "refund_payment" in out
+    assert "charge_payment" in out
     assert "USD 750.00 in money:merchant" in out
     assert "1 laptop-1 in stock:reserved" in out
 

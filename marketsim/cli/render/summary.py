@@ -45,13 +45,13 @@ def show_findings(
     warned = len({each.rule for each in findings})
     verdict = f"{checks} checks hold over {events:,} events"
     if warned:
-        verdict = f"none of {checks} checks is broken over {events:,} events, but {warned} of them warn"
+        verdict = f"none of {checks} checks is broken over {events:,} events, {warned} warn"
     if errors:
         broken = len({each.rule for each in errors})
         verdict = (
             f"{broken} of {checks} checks {'is' if broken == 1 else 'are'} broken over {events:,} events"
         )
-    if findings:
+    if errors:
         verdict += f": {_counted(findings)}"
     mark = (f"{glyphs.failed} ", "bad") if errors else (f"{glyphs.done} ", "good")
     _print(console, Text.assemble(("  checks  ", "name"), mark, verdict), 10)
