@@ -9,6 +9,7 @@ import typer
 
 from marketsim.audit.export import Filter, export_json, export_jsonl
 from marketsim.audit.segments import LogReader, read_events
+from marketsim.cli import complete
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.render.text import escaped_json, one_line
@@ -28,7 +29,14 @@ audit_app = group(
 )
 
 _Transaction = Annotated[
-    str | None, typer.Option("--transaction", "-t", help="Only this transaction.", show_default=False)
+    str | None,
+    typer.Option(
+        "--transaction",
+        "-t",
+        help="Only this transaction.",
+        show_default=False,
+        autocompletion=complete.transactions,
+    ),
 ]
 _Types = Annotated[
     list[str] | None,
@@ -65,7 +73,12 @@ def list_events(
 def show(
     session: Session,
     what: Annotated[
-        str, typer.Argument(metavar="TRANSACTION|SEQ", help="A transaction, or an event's number.")
+        str,
+        typer.Argument(
+            metavar="TRANSACTION|SEQ",
+            help="A transaction, or an event's number.",
+            autocompletion=complete.transactions,
+        ),
     ],
 ) -> int:
     """Show a transaction as a timeline with what it came to, or one event whole."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from marketsim.cli import complete
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.render.text import one_line
 from marketsim.cli.session import Session, command, group
@@ -19,7 +20,9 @@ catalog_app = group("catalog", "The products, customers and orders of a market."
 _Id = Annotated[
     str, typer.Argument(metavar="ID", help="The id of a product, a customer or an order.", show_default=False)
 ]
-_ProductId = Annotated[str, typer.Argument(help="The product's id.", show_default=False)]
+_ProductId = Annotated[
+    str, typer.Argument(help="The product's id.", show_default=False, autocompletion=complete.products)
+]
 
 
 @command(catalog_app, "list", example="marketsim catalog list")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from marketsim.cli import complete
 from marketsim.cli.session import Session, command
 from marketsim.saga.errors import InputError
 
@@ -39,10 +40,20 @@ class _Row(msgspec.Struct, frozen=True):
 )
 def compare(
     session: Session,
-    scenario: Annotated[str, typer.Argument(help="A scenario's name or file.", show_default=False)],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            help="A scenario's name or file.", show_default=False, autocompletion=complete.scenarios
+        ),
+    ],
     policy: Annotated[
         list[str] | None,
-        typer.Option("--policy", help="Only under this one; repeat for several.", show_default=False),
+        typer.Option(
+            "--policy",
+            help="Only under this one; repeat for several.",
+            show_default=False,
+            autocompletion=complete.policies,
+        ),
     ] = None,
 ) -> int:
     """Run one scenario under several policies and show what each leaves in stock, money and orders."""

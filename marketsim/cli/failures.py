@@ -6,6 +6,7 @@ import typer
 
 from marketsim.audit.letters import DeadLetter, Left, dead_letters
 from marketsim.audit.segments import read_events
+from marketsim.cli import complete
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command, group
 from marketsim.market.directory import Market, check_market
@@ -20,7 +21,12 @@ __all__ = ["failures_app"]
 
 failures_app = group("failures", "Dead letters: the reverts that failed for good and wait for a person.")
 
-_Transaction = Annotated[str, typer.Argument(help="The transaction, such as tx-1.", show_default=False)]
+_Transaction = Annotated[
+    str,
+    typer.Argument(
+        help="The transaction, such as tx-1.", show_default=False, autocompletion=complete.transactions
+    ),
+]
 _Operation = Annotated[
     str | None, typer.Option("--operation", help="Only the revert of this operation.", show_default=False)
 ]
@@ -85,7 +91,13 @@ def retry(
     operation: _Operation = None,
     fail: Annotated[
         list[str] | None,
-        typer.Option("--fail", metavar="FAULT", help="Inject a failure into it.", show_default=False),
+        typer.Option(
+            "--fail",
+            metavar="FAULT",
+            help="Inject a failure into it.",
+            show_default=False,
+            autocompletion=complete.faults,
+        ),
     ] = None,
 ) -> int:
     """Try the reverts of a transaction again; they are idempotent."""

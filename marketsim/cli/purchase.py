@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from marketsim.cli import complete
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command
 from marketsim.saga.errors import InputError, nearest, quoted
@@ -22,7 +23,12 @@ QUANTITY_REQUEST_MAX = 1_000_000
 def purchase(
     session: Session,
     product: Annotated[
-        str, typer.Argument(help="The product's id, see: marketsim catalog list.", show_default=False)
+        str,
+        typer.Argument(
+            help="The product's id, see: marketsim catalog list.",
+            show_default=False,
+            autocompletion=complete.products,
+        ),
     ],
     quantity: Annotated[int, typer.Option("--quantity", "-n", help="How many units.")] = 1,
     customer: Annotated[
@@ -36,9 +42,12 @@ def purchase(
             metavar="FAULT",
             help="Inject a failure, such as payment:card_declined@1; see: marketsim faults list. Repeat it.",
             show_default=False,
+            autocompletion=complete.faults,
         ),
     ] = None,
-    policy: Annotated[str, typer.Option("--policy", help="The rules of compensation.")] = "default",
+    policy: Annotated[
+        str, typer.Option("--policy", help="The rules of compensation.", autocompletion=complete.policies)
+    ] = "default",
     seed: Annotated[int, typer.Option("--seed", help="Decides whatever is left to chance.")] = 0,
     durability: Annotated[
         str,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from marketsim.cli import complete
 from marketsim.cli.exits import Exit
 from marketsim.cli.outcome import Outcome, outcome_of
 from marketsim.cli.session import Session, command
@@ -22,7 +23,11 @@ def recover(
     fail: Annotated[
         list[str] | None,
         typer.Option(
-            "--fail", metavar="FAULT", help="Inject a failure into the recovery.", show_default=False
+            "--fail",
+            metavar="FAULT",
+            help="Inject a failure into the recovery.",
+            show_default=False,
+            autocompletion=complete.faults,
         ),
     ] = None,
 ) -> int:

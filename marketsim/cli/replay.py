@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from marketsim.cli import complete
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command
 from marketsim.drivers.replay import Difference, Replay
@@ -33,7 +34,11 @@ def replay(
     session: Session,
     target: Annotated[
         str,
-        typer.Argument(metavar="TRANSACTION|FILE", help="A transaction of the market, or an exported file."),
+        typer.Argument(
+            autocompletion=complete.transactions,
+            metavar="TRANSACTION|FILE",
+            help="A transaction of the market, or an exported file.",
+        ),
     ],
     transaction: Annotated[
         str | None, typer.Option("--transaction", help="This one of a file.", show_default=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from marketsim.cli import complete
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.session import Session, command, group
@@ -26,10 +27,20 @@ def run(
     session: Session,
     scenarios: Annotated[
         list[str],
-        typer.Argument(metavar="SCENARIO...", help="Files, folders, or names of shipped scenarios."),
+        typer.Argument(
+            metavar="SCENARIO...",
+            help="Files, folders, or names of shipped scenarios.",
+            autocompletion=complete.scenarios,
+        ),
     ],
     policy: Annotated[
-        str | None, typer.Option("--policy", help="Instead of the scenarios' own policy.", show_default=False)
+        str | None,
+        typer.Option(
+            "--policy",
+            help="Instead of the scenarios' own policy.",
+            show_default=False,
+            autocompletion=complete.policies,
+        ),
     ] = None,
     keep: Annotated[
         Path | None,
@@ -90,7 +101,12 @@ def list_scenarios(session: Session) -> int:
 @command(scenarios_app, "show", example="marketsim scenarios show lost-stock", market=False)
 def show_scenario(
     session: Session,
-    name: Annotated[str, typer.Argument(help="The scenario's name or file.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The scenario's name or file.", show_default=False, autocompletion=complete.scenarios
+        ),
+    ],
 ) -> int:
     """Print a scenario file."""
     from marketsim.scenario.load import load_scenario
