@@ -191,12 +191,12 @@ class LogWriter:
             raise self._fail(error) from error
         frontier = self._frontier.copy()
         frontier.extend_joined(bytes.fromhex("".join(self._hashes[1 : count + 1])))
-        last, prev = self._lines[-1], self._hashes[count]
-        # Only assignments from here on: between them no interrupt is delivered. One before them
-        # makes the next flush write the same bytes to the same place.
+        last, prev, end = self._lines[-1], self._hashes[count], self._offset + len(data)
+        # Only assignments from here on, and no call: between them no interrupt is delivered. One
+        # before them makes the next flush write the same bytes to the same place.
         self._frontier, self._last, self._hashes[0] = frontier, last, prev
         self._size += count
-        self._offset += len(data)
+        self._offset = end
         self._lines = []
 
     def checkpoint(self) -> None:
