@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from drivers.runs import OPENING, Shop, began, errors, finished, purchased, replayed, shop
 
+from marketsim.drivers.virtual import Driver
 from marketsim.market.purchase import QUANTITY_MAX, TOTAL_MAX_MAJOR, purchase
 from marketsim.market.sagas import SAGAS, saga_named
 from marketsim.saga.errors import InputError
@@ -92,17 +93,17 @@ def test_the_customer_pays_gets_an_order_and_a_message():
 
 def test_the_price_that_was_told_is_the_price_that_is_charged():
     market = shop()
-    market.driver.begin(purchase, POLICIES["default"], Tape(0), began(), FaultPlan())
     told: list[int] = []
 
     def watch(event: object) -> None:
         if isinstance(event, OperationSucceeded) and event.operation == "check_availability":
             told.append(event.result["price_minor"])
             record = {"id": "laptop-1", "name": "Laptop", "price_minor": 1}
-            market.driver.record(CatalogChanged(source="edit", products=[record]))
+            driver.record(CatalogChanged(source="edit", products=[record]))
 
-    market.driver._watch = watch
-    market.driver.run()
+    driver = Driver(market.log, market.world, market.driver.clock, watch=watch)
+    driver.begin(purchase, POLICIES["default"], Tape(0), began(), FaultPlan())
+    driver.run()
     assert told == [75_000]
     assert market.world.standing_orders()[0].total_minor == 75_000
     assert replayed(market.log.events).difference is None

@@ -62,7 +62,12 @@ def test_transactions_are_counted_and_open_until_they_end():
     assert World.of(purchased(quantity=101).log.events).transactions == 1
 
 
-@pytest.mark.parametrize("run", [{}, {"policy": "none"}, {"quantity": 101}])
+def test_keys_of_what_was_abandoned_are_known_for_whoever_reverts_it_later():
+    market = purchased("payment:card_declined", policy="none")
+    assert market.world.effect(LedgerPosted, "tx-1:reserve_stock") is not None
+
+
+@pytest.mark.parametrize("run", [{}, {"quantity": 101}])
 def test_keys_are_forgotten_when_their_transaction_has_ended(run):
     market = purchased("payment:card_declined", **run)
     for event in market.log.events[OPENING:]:

@@ -61,9 +61,7 @@ def test_under_no_order_a_release_that_comes_before_its_cancellation_is_stuck() 
 
 
 @pytest.mark.parametrize(("policy", "skipped"), [("temporal", 1), ("agent-saga", 1), ("default", 0)])
-def test_a_policy_that_halts_skips_the_reverts_behind_a_stuck_one(
-    policy: str, skipped: int
-) -> None:
+def test_a_policy_that_halts_skips_the_reverts_behind_a_stuck_one(policy: str, skipped: int) -> None:
     types = [event.type for event in run(policy, "place_order:error", "refund_payment:error")]
     assert types.count("compensation.skipped") == skipped
     assert types[-1] == "transaction.stuck"
