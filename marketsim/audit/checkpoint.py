@@ -84,12 +84,15 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
 def write_checkpoint(folder: Path, head: Checkpoint, *, durable: bool = True) -> None:
     """Replace the checkpoint in a folder at one stroke; raises OSError where that fails."""
     passing = folder / f"{CHECKPOINT}.tmp"
-    with passing.open("wb") as file:
-        file.write(head.text().encode())
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    passing.replace(folder / CHECKPOINT)
+    try:
+        with passing.open("wb") as file:
+            file.write(head.text().encode())
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        passing.replace(folder / CHECKPOINT)
+    finally:
+        passing.unlink(missing_ok=True)
     if durable:
         sync_folder(folder)
 

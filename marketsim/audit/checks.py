@@ -18,6 +18,7 @@ from marketsim.saga.events import (
     Event,
     FaultInjected,
     LedgerPosted,
+    MarketCreated,
     ProcessRecovered,
     TransactionAbandoned,
     TransactionBegan,
@@ -59,6 +60,11 @@ CHECKS: dict[str, Check] = {
             "postings-balance",
             "Each ledger.posted sums to zero for each currency and product.",
             watch=watches.PostingsWatch,
+        ),
+        Check(
+            "effects-have-a-cause",
+            "Outside a transaction stock comes from the supplier, and nothing else takes effect.",
+            watch=watches.CauseWatch,
         ),
         Check(
             "stock-conserved",
@@ -136,6 +142,7 @@ class Examination:
         self._found: list[Finding] = []
         self._counts: dict[tuple[str, str], int] = {}
         self._unlisted: dict[tuple[str, str], Finding] = {}
+        self._summed_up = self._created = False
 
     def see(self, event: Event) -> None:
         """Take in the next event."""
@@ -145,6 +152,7 @@ class Examination:
                 self._keep(watch.posted(event))
         record = RECORD.get(kind)
         if record is None or not isinstance(event, TransactionEvent) or not event.transaction:
+            self._see_untied(event)
             return
         story = self._stories.get(event.transaction) or self._begin(event)
         if story is None or (story.end is not None and not _may_follow(story, event)):
@@ -153,6 +161,22 @@ class Examination:
         record(story, event)
         if kind in ENDS:
             self._close(story, kind)
+
+    def take_in(self, before: Iterable[Event]) -> None:
+        """Take in an excerpt of the history, which sums up what had its cause before it."""
+        self._summed_up = True
+        for event in before:
+            self.see(event)
+        self._summed_up = False
+
+    def _see_untied(self, event: Event) -> None:
+        """Look at an event that belongs to no transaction."""
+        if isinstance(event, EffectEvent) and not self._summed_up:
+            for watch in self._watches:
+                self._keep(watch.untied(event))
+        elif isinstance(event, MarketCreated) and "lifecycle" in self._rules:
+            self._keep([course.after_the_end(event)] if self._created else [])
+            self._created = True
 
     def finish(self) -> list[Finding]:
         """All findings by ``seq``, those on stuck and open transactions among them; no event may follow."""
@@ -188,8 +212,6 @@ class Examination:
             self._keep(function(story))
 
     def _too_late(self, event: TransactionEvent) -> None:
-        if isinstance(event, DeadLetterResolved | DeadLetterIgnored):
-            return
         if "lifecycle" in self._rules:
             self._keep([course.after_the_end(event)])
         committed = self._ended.get(event.transaction) is TransactionCommitted
@@ -229,9 +251,15 @@ def _may_follow(story: Story, event: TransactionEvent) -> bool:
     return False
 
 
-def examine(events: Iterable[Event], names: Sequence[str] | None = None) -> list[Finding]:
-    """All findings against a whole stream, by ``seq``; raises InputError for an unknown check."""
+def examine(
+    events: Iterable[Event], names: Sequence[str] | None = None, *, before: Iterable[Event] = ()
+) -> list[Finding]:
+    """All findings against a whole stream, by ``seq``; raises InputError for an unknown check.
+
+    ``before`` is an excerpt of the history, where ``events`` are a part of a stream only.
+    """
     examination = Examination(names)
+    examination.take_in(before)
     for event in events:
         examination.see(event)
     return examination.finish()

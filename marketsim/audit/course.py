@@ -60,9 +60,11 @@ def _gained(deed: Deed, *, money: bool) -> int:
 
 
 def _failed_did_nothing(deed: Deed, orders: list[OrderPlaced]) -> Iterator[Finding]:
-    # An attempt without an outcome yet may have landed: nobody was told otherwise.
+    # An attempt without an outcome yet may have landed, and so may one that a dead process had begun:
+    # nobody was told otherwise.
     if (
         not deed.effects
+        or deed.may_have_landed
         or len(deed.outcomes) < deed.attempts
         or any(type(one) is not OperationFailed for one in deed.outcomes)
     ):

@@ -50,9 +50,11 @@ def dead_letters(events: Iterable[e.Event]) -> list[DeadLetter]:
         record, name = RECORD.get(type(event)), getattr(event, "transaction", "")
         if record is None or not name:
             continue
-        record(stories.setdefault(name, Story(name)), event)
+        story = stories.setdefault(name, Story(name))
+        record(story, event)
         if isinstance(event, e.DeadLetterResolved | e.DeadLetterIgnored):
-            closing[name, event.operation] = event
+            if event.operation in story.closed:
+                closing[name, event.operation] = event
         elif isinstance(event, _SETTLED):
             del stories[name]
     return [

@@ -19,6 +19,7 @@ __all__ = [
     "LogReader",
     "Position",
     "blocks",
+    "check_position",
     "cut_torn_line",
     "frontier_at",
     "numbered",
@@ -75,6 +76,7 @@ class LogReader:
         self._frontier = frontier_at(position, where=str(folder))
 
     def __iter__(self) -> Iterator[Event]:
+        check_position(self._folder, self.position)
         paths = segments(self._folder)[self.position.segment - 1 :]
         if not paths and self.position != START:
             raise LogDamaged("the log is shorter than it was", where=str(self._folder), todo=RESTORE)
@@ -118,6 +120,36 @@ class LogReader:
     def _refuse(self, path: Path, index: int, what: str) -> NoReturn:
         line = _newlines(path, self.position.offset) + index + 1
         raise LogDamaged(what, where=place(path, line), todo=RESTORE)
+
+
+def check_position(folder: Path, position: Position) -> None:
+    """Raise LogDamaged unless the line that ends at a position that was kept is the one it was kept for.
+
+    Of what lies before it this says nothing: that is for a verification of the whole.
+    """
+    number, offset = position.segment, position.offset
+    while offset == 0 and number > 1:
+        number -= 1
+        path = folder / segment_name(number)
+        offset = path.stat().st_size if path.exists() else 0
+    if not position.size:
+        return
+    path = folder / segment_name(number)
+    start = max(0, offset - LINE_BYTES_MAX - 2)
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            tail = file.read(offset - start)
+    except FileNotFoundError:
+        tail = b""
+    except OSError as error:
+        raise MarketError(f"the segment cannot be read: {error.strerror}", where=place(path)) from error
+    if len(tail) < offset - start or not tail.endswith(b"\n"):
+        raise LogDamaged("the segment is shorter than it was", where=place(path), todo=RESTORE)
+    line = tail[:-1].rpartition(b"\n")[2]
+    if sha256(b"\x00" + line).hexdigest() != position.prev:
+        what = f"event {position.size} is not the one that was written"
+        raise LogDamaged(what, where=place(path), todo=RESTORE)
 
 
 def read_events(folder: Path, position: Position = START) -> Iterator[Event]:

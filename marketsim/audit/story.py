@@ -18,6 +18,7 @@ __all__ = [
     "STOCK_AVAILABLE",
     "STOCK_RESERVED",
     "STOCK_SOLD",
+    "STOCK_SUPPLIER",
     "Deed",
     "Key",
     "Story",
@@ -32,6 +33,7 @@ __all__ = [
 
 STOCK = "stock:"
 STOCK_AVAILABLE = "stock:available"
+STOCK_SUPPLIER = "stock:supplier"
 STOCK_RESERVED = "stock:reserved"
 STOCK_SOLD = "stock:sold"
 MONEY = "money:"
@@ -228,7 +230,10 @@ def _cancelled(story: Story, event: e.OrderCancelled) -> None:
 
 
 def _letter_closed(story: Story, event: e.DeadLetterResolved | e.DeadLetterIgnored) -> None:
-    story.closed.add(event.operation)
+    if story.end is not None and event.operation in story.letters:
+        story.closed.add(event.operation)
+    else:
+        story.slips.append((event, f"{event.operation} was no dead letter"))
 
 
 def _noted(story: Story, event: e.TransactionEvent) -> None:

@@ -8,16 +8,18 @@ from marketsim.audit.story import (
     STOCK_AVAILABLE,
     STOCK_RESERVED,
     STOCK_SOLD,
+    STOCK_SUPPLIER,
     Key,
     Story,
     amount_text,
     found,
 )
-from marketsim.saga.events import LedgerPosted, Posting, TransactionCommitted
+from marketsim.saga.events import EffectEvent, LedgerPosted, Posting, TransactionCommitted
 
-__all__ = ["MoneyWatch", "OrderWatch", "PostingsWatch", "StockWatch", "Watch"]
+__all__ = ["CauseWatch", "MoneyWatch", "OrderWatch", "PostingsWatch", "StockWatch", "Watch"]
 
 ORDERLESS_MAX = 1000
+_SUPPLY = frozenset({STOCK_SUPPLIER, STOCK_AVAILABLE})
 
 
 class Watch:
@@ -27,12 +29,36 @@ class Watch:
         """What is wrong at this posting."""
         return ()
 
+    def untied(self, event: EffectEvent) -> Iterable[Finding]:
+        """What is wrong with this effect, which belongs to no transaction."""
+        return ()
+
     def ended(self, story: Story) -> None:
         """Take note of how a transaction ended."""
 
     def finish(self) -> Iterable[Finding]:
         """What is wrong with the stream as far as it was seen."""
         return ()
+
+
+class CauseWatch(Watch):
+    """Without a transaction only stock moves, and only between the supplier and what is on sale."""
+
+    def untied(self, event: EffectEvent) -> Iterable[Finding]:
+        """What is wrong with this effect, which belongs to no transaction."""
+        if isinstance(event, LedgerPosted) and all(line.account in _SUPPLY for line in event.postings):
+            return
+        yield found(
+            "effects-have-a-cause",
+            ERROR,
+            f"{event.type} belongs to no transaction",
+            event,
+            expected=f"only stock that moves between {' and '.join(sorted(_SUPPLY))}",
+            actual=", ".join(sorted({line.account for line in event.postings}))
+            if isinstance(event, LedgerPosted)
+            else event.type,
+            remedy="do not trust what follows: nothing that was bought explains it",
+        )
 
 
 class PostingsWatch(Watch):

@@ -67,7 +67,7 @@ def outcome_of(before: Sequence[Event], events: Sequence[Event]) -> Outcome:
     began = events[0]
     assert isinstance(began, TransactionBegan)
     end = next((event for event in events if isinstance(event, ENDS)), None)
-    findings = examine([*before, *events])
+    findings = examine(events, before=before)
     placed = [event.order for event in events if isinstance(event, OrderPlaced)]
     cancelled = {event.order for event in events if isinstance(event, OrderCancelled)}
     return Outcome(

@@ -10,7 +10,7 @@ from typing import Any
 
 from marketsim.audit.checkpoint import sync_folder
 from marketsim.audit.log import START, Durability, LogReader, LogWriter, Position, cut_torn_line
-from marketsim.audit.segments import RESTORE
+from marketsim.audit.segments import RESTORE, check_position
 from marketsim.market.bookkeeping import (
     Edit,
     batches,
@@ -242,12 +242,14 @@ def check_market(path: Path) -> None:
 
 def _opened(path: Path, durability: Durability, time: str, whole: bool) -> Market:
     folder, place = path / "audit", path / "catalog.json"
-    cut_bytes = cut_torn_line(folder)
     lost = not place.exists()
     if lost and not whole:
         raise _lost(path)
     catalog, snapshot = (Catalog([], [], [], {}), {}) if lost else load_catalog(place)
     world, kept = (World(), START) if lost else world_of(catalog, snapshot)
+    check_position(folder, kept)  # before anything is changed in a log that was
+    shutil.rmtree(path / _STAGING, ignore_errors=True)
+    cut_bytes = cut_torn_line(folder)
     edited = not lost and catalog_digest(catalog) != snapshot["digest"]
     fresh = whole or edited
     world = World() if fresh else world

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from marketsim.market.catalog import Customer, Product
 from marketsim.market.ledger import AVAILABLE
 from marketsim.market.money import currency_digits
+from marketsim.saga.errors import LogDamaged
 from marketsim.saga.events import (
     CatalogChanged,
     EffectEvent,
@@ -73,10 +74,15 @@ class World:
         return world
 
     def apply(self, event: Event) -> None:
-        """Let a recorded event take effect."""
+        """Let a recorded event take effect. Raises LogDamaged if it does not say what it should."""
         fold = self._folds.get(type(event))
-        if fold is not None:
+        if fold is None:
+            return
+        try:
             fold(event)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            what = f"{event.type} does not say what it should ({type(error).__name__}: {error})"
+            raise LogDamaged(what, where=f"event {event.seq}", todo="see: marketsim audit verify") from error
 
     @property
     def minor_units(self) -> int:

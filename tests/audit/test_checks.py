@@ -98,6 +98,7 @@ def test_good_transactions_in_any_interleaving_give_no_finding(
 def test_the_names_of_the_rules_are_the_contract() -> None:
     assert list(CHECKS) == [
         "postings-balance",
+        "effects-have-a-cause",
         "stock-conserved",
         "money-conserved",
         "reverted-once",
@@ -112,6 +113,7 @@ def test_the_names_of_the_rules_are_the_contract() -> None:
     assert all(check.sentence.endswith(".") and len(check.sentence) <= 110 for check in CHECKS.values())
     assert {check.name for check in CHECKS.values() if check.scope == "stream"} == {
         "postings-balance",
+        "effects-have-a-cause",
         "stock-conserved",
         "money-conserved",
         "one-order",

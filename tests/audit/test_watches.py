@@ -21,12 +21,14 @@ def unbalanced_stock_without_a_transaction(s: "Stream") -> None:
 
 
 def two_units_in_one_line(s: "Stream") -> None:
-    s.add(e.LedgerPosted(postings=[e.Posting("stock:lost", currency="USD", product="laptop-1")]))
+    s.add(e.LedgerPosted(postings=[e.Posting("stock:available", currency="USD", product="laptop-1")]))
 
 
 def no_unit_in_a_line(s: "Stream") -> None:
     s.add(
-        e.LedgerPosted(postings=[e.Posting("stock:lost", quantity=1), e.Posting("stock:lost", quantity=-1)])
+        e.LedgerPosted(
+            postings=[e.Posting("stock:available", quantity=1), e.Posting("stock:available", quantity=-1)]
+        )
     )
 
 
@@ -53,6 +55,31 @@ def committed_without_an_order(s: "Stream") -> None:
     s.commit("tx-2")
 
 
+def stock_sold_to_nobody(s: "Stream") -> None:
+    lines = [
+        e.Posting("stock:available", product="laptop-1", quantity=-1),
+        e.Posting("stock:sold", product="laptop-1", quantity=1),
+    ]
+    s.add(e.LedgerPosted(postings=lines))
+
+
+def money_from_nobody(s: "Stream") -> None:
+    s.add(e.LedgerPosted(postings=s.paid(1, "money:customer:user-1", "money:merchant")))
+
+
+def an_order_of_nobody(s: "Stream") -> None:
+    s.add(e.OrderPlaced(order="order-9", customer="user-1", lines=[], total_minor=1, currency="USD"))
+
+
+def a_cancellation_by_nobody(s: "Stream") -> None:
+    s.purchase()
+    s.add(e.OrderCancelled(order="order-1"))
+
+
+def a_second_market(s: "Stream") -> None:
+    s.add(e.MarketCreated(origin="test", currency="EUR"))
+
+
 WRONG: list[tuple[Callable[["Stream"], None], set[str]]] = [
     (unbalanced_charge, {"postings-balance"}),
     (unbalanced_stock_without_a_transaction, {"postings-balance"}),
@@ -60,7 +87,12 @@ WRONG: list[tuple[Callable[["Stream"], None], set[str]]] = [
     (no_unit_in_a_line, {"postings-balance"}),
     (more_sold_than_there_is, {"stock-conserved"}),
     (restock_that_takes_away, {"stock-conserved"}),
-    (refund_of_money_that_never_came, {"money-conserved"}),
+    (refund_of_money_that_never_came, {"money-conserved", "effects-have-a-cause"}),
+    (stock_sold_to_nobody, {"effects-have-a-cause"}),
+    (money_from_nobody, {"effects-have-a-cause"}),
+    (an_order_of_nobody, {"effects-have-a-cause"}),
+    (a_cancellation_by_nobody, {"effects-have-a-cause"}),
+    (a_second_market, {"lifecycle"}),
     (committed_without_an_order, {"one-order"}),
 ]
 

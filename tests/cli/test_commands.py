@@ -102,7 +102,7 @@ def test_a_policy_that_reverts_nothing_loses_a_unit_and_the_audit_finds_it(cli, 
     assert "1 laptop-1" in error["message"]
     assert error["actual"] == "1 laptop-1 in stock:reserved"
     shown = cli("audit", "verify").out
-    assert "1 of 11 checks is broken" in shown
+    assert "1 of 12 checks is broken" in shown
     assert "error stock-conserved (tx-1, seq" in shown
 
 

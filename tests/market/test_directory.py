@@ -628,6 +628,28 @@ def test_a_stream_that_others_extend_is_read_on(path):
     assert_all_agree(path)
 
 
+@pytest.mark.parametrize("damage", ["last line altered", "cut short"])
+def test_a_log_that_is_not_what_the_snapshot_knew_is_refused_and_left_as_it_is(
+    path: Path, damage: str
+) -> None:
+    bought(path)
+    segment = path / "audit" / "000001.jsonl"
+    text = segment.read_bytes()
+    segment.write_bytes(text[:-100] if damage == "cut short" else text.replace(b"tx-1", b"tx-9"))
+    before = segment.read_bytes()
+    for whole in (False, True):
+        with pytest.raises(LogDamaged, match=r"audit/000001\.jsonl"), open_market(path, whole=whole):
+            pass
+    with pytest.raises(LogDamaged):
+        read_catalog(path)
+    assert segment.read_bytes() == before
+
+
+def test_events_that_decode_and_do_not_fit_together_are_told_as_damage() -> None:
+    with pytest.raises(LogDamaged, match=r"catalog\.changed does not say what it should"):
+        World.of([CatalogChanged(source="init", products=[{"id": "laptop-1"}])])
+
+
 def test_an_init_that_was_killed_between_its_two_moves_is_simply_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
