@@ -7,9 +7,10 @@ import msgspec
 
 from marketsim.audit import books, course, reverts, watches
 from marketsim.audit.findings import Finding
-from marketsim.audit.story import ENDS, RECORD, Story
+from marketsim.audit.story import RECORD, Story
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import (
+    ENDS,
     CompensationEvent,
     CompensationStarted,
     DeadLetterIgnored,

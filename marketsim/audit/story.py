@@ -10,7 +10,6 @@ from marketsim.audit.findings import Finding
 from marketsim.saga import events as e
 
 __all__ = [
-    "ENDS",
     "MONEY",
     "MONEY_MERCHANT",
     "RECORD",
@@ -240,21 +239,10 @@ def _noted(story: Story, event: e.TransactionEvent) -> None:
     """Only its place counts: before the beginning and after the end nothing may be said."""
 
 
-ENDS: frozenset[type[e.Event]] = frozenset(
-    {
-        e.TransactionAbandoned,
-        e.TransactionCommitted,
-        e.TransactionCompensated,
-        e.TransactionRejected,
-        e.TransactionStuck,
-    }
-)
-"""The events that end a transaction."""
-
 RECORD: dict[type[e.Event], Callable[[Story, Any], None]] = {
     e.TransactionBegan: _began,
     e.TransactionCompensating: _compensating,
-    **dict.fromkeys(ENDS, _ended),
+    **dict.fromkeys(e.ENDS, _ended),
     e.OperationStarted: _started,
     e.OperationSucceeded: _outcome,
     e.OperationFailed: _outcome,

@@ -15,7 +15,7 @@ from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.render.text import escaped_json, one_line
 from marketsim.cli.session import Session, command, group
 from marketsim.saga.errors import InputError, LogDamaged, nearest, quoted
-from marketsim.saga.events import Event, TransactionBegan, encode, events_schema
+from marketsim.saga.events import ENDS, Event, TransactionBegan, encode, events_schema
 
 if TYPE_CHECKING:
     from marketsim.audit.checkpoint import Checkpoint
@@ -246,7 +246,6 @@ def _place(event: Event) -> str:
 
 def _show_transaction(session: Session, history: list[Event], name: str) -> int:
     from marketsim.cli.outcome import outcome_of
-    from marketsim.drivers.recovery import ENDS
     from marketsim.market.excerpt import history_before
     from marketsim.market.world import World
 

@@ -9,8 +9,8 @@ import msgspec
 from marketsim.audit.checks import CHECKS, examine
 from marketsim.audit.findings import Finding
 from marketsim.cli.exits import exit_of_end
-from marketsim.drivers.recovery import ENDS
 from marketsim.saga.events import (
+    ENDS,
     CompensationSucceeded,
     DeadLetterIgnored,
     DeadLetterResolved,

@@ -15,6 +15,7 @@ from marketsim.saga.definition import Policy, Saga
 from marketsim.saga.engine import Ask, Came, Engine, Invoke, Wait, Want
 from marketsim.saga.errors import Diverged
 from marketsim.saga.events import (
+    ENDS,
     CompensationFailed,
     CompensationPartial,
     CompensationStarted,
@@ -27,26 +28,13 @@ from marketsim.saga.events import (
     OperationSucceeded,
     OperationUnknown,
     ProcessRecovered,
-    TransactionAbandoned,
     TransactionBegan,
-    TransactionCommitted,
-    TransactionCompensated,
     TransactionRejected,
-    TransactionStuck,
 )
 from marketsim.saga.faults import FAULTS, FaultPlan, parse_fault
 from marketsim.saga.tape import Tape
 
-__all__ = ["ENDS", "by_engine", "fault_plan", "open_transactions", "resume", "same", "try_again"]
-
-ENDS = (
-    TransactionRejected,
-    TransactionCommitted,
-    TransactionCompensated,
-    TransactionStuck,
-    TransactionAbandoned,
-)
-"""The events that end a transaction."""
+__all__ = ["by_engine", "fault_plan", "open_transactions", "resume", "same", "try_again"]
 
 _BY_OTHERS = ("ledger.", "order.", "notification.", "fault.", "process.", "dead_letter.")
 _STARTS = (OperationStarted, CompensationStarted)

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 __all__ = [
+    "ENDS",
     "EVENT_TYPES",
     "GENESIS",
     "CatalogChanged",
@@ -202,6 +203,16 @@ class TransactionAbandoned(TransactionEvent, kw_only=True, tag="transaction.aban
 
     operation: str
     reason: str
+
+
+ENDS = (
+    TransactionRejected,
+    TransactionCommitted,
+    TransactionCompensated,
+    TransactionStuck,
+    TransactionAbandoned,
+)
+"""The events that end a transaction."""
 
 
 class OperationStarted(OperationEvent, kw_only=True, tag="operation.started"):
