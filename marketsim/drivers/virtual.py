@@ -128,35 +128,34 @@ class Driver:
 
     def run(self) -> None:
         """Go on until no transaction has anything under way."""
-        coming, clock = self._coming, self.clock
+        coming, clock, pump = self._coming, self.clock, self.pump
         while coming:
             due_us, _, running, came = heappop(coming)
             if due_us > clock.now_us:
                 clock.advance(due_us)
-            self.pump(running, running.run.send(came))
+            pump(running, running.run.send(came))
 
     def pump(self, running: Running, want: Want) -> None:
         """Carry out what the engine wants, from ``want`` on, until it can go no further by itself."""
-        send, record = running.run.send, self.record
-        answer: object = None
+        send, record, invoke, last = running.run.send, self.record, self.invoke, want
         try:
             while want is not None:
                 kind = type(want)
                 if kind is Invoke:
-                    self.invoke(running, want)  # type: ignore[arg-type]
+                    invoke(running, want)  # type: ignore[arg-type]
                 elif kind is Wait:
                     self.expect(running, Came(want, "waited"), want.delay_us)  # type: ignore[union-attr,arg-type]
                 elif kind is Ask:
-                    answer = self.ask(running)
+                    want = send(self.ask(running))
+                    continue
                 else:
-                    running.last = want  # type: ignore[assignment]
+                    last = want
                     record(want)  # type: ignore[arg-type]
                     if running.crash_after is not None:
                         self._die_after(running, want)  # type: ignore[arg-type]
-                want = send(answer)
-                answer = None
+                want = send(None)
         except StopIteration:
-            pass
+            running.last = last  # type: ignore[assignment]
 
     def ask(self, running: Running) -> tuple[str, str] | None:
         """Ask the guardrails; the first that is broken, by name, and why."""
@@ -186,7 +185,8 @@ class Driver:
             place = operation.revert_name if revert else operation.name
             least_us, most_us = operation.latency_us
             took_us = tape.between(f"{transaction}/{place}@{attempt}/latency", least_us, most_us)
-        self.expect(running, came, took_us)
+        self._counter += 1
+        heappush(self._coming, (self.clock.now_us + took_us, self._counter, running, came))
 
     def _struck(self, running: Running, want: Invoke, fault: Fault, again: bool) -> Came:
         """Let a fault strike a call, and tell what the engine is told."""

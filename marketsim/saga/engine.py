@@ -53,7 +53,7 @@ class Ask(msgspec.Struct, frozen=True):
     """Ask the guardrails."""
 
 
-class Invoke(msgspec.Struct, frozen=True, eq=False):
+class Invoke(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Call the action of an operation, or its revert; ``intent`` is recorded before the call."""
 
     operation: Operation
@@ -64,7 +64,7 @@ class Invoke(msgspec.Struct, frozen=True, eq=False):
     reason: str = ""
 
 
-class Wait(msgspec.Struct, frozen=True, eq=False):
+class Wait(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Let ``delay_us`` microseconds pass before attempt ``attempt``."""
 
     operation: Operation
@@ -73,7 +73,7 @@ class Wait(msgspec.Struct, frozen=True, eq=False):
     revert: bool = False
 
 
-class Came(msgspec.Struct):
+class Came(msgspec.Struct, gc=False):
     """What came of an Invoke or a Wait.
 
     ``again`` tells that a call was made again by a recovered process: whatever the answer is now,
@@ -86,7 +86,7 @@ class Came(msgspec.Struct):
     code: str = ""
     reason: str = ""
     retry: str = "never"
-    remains: JSONObject = {}
+    remains: JSONObject | None = None
     again: bool = False
 
 
@@ -104,7 +104,7 @@ def revert_key(transaction: str, operation: Operation) -> str:
     return f"{transaction}:{operation.name}:{operation.revert_name}"
 
 
-class _Touched(msgspec.Struct):
+class _Touched(msgspec.Struct, gc=False):
     """An operation that has started: what must be known to revert it."""
 
     operation: Operation
@@ -386,7 +386,7 @@ def _revert_event(transaction: str, came: Came) -> Event:
     if came.outcome == "succeeded":
         return CompensationSucceeded(**place, result=came.result)  # type: ignore[arg-type]
     if came.outcome == "partial":
-        return CompensationPartial(**place, result=came.result, remains=came.remains)  # type: ignore[arg-type]
+        return CompensationPartial(**place, result=came.result, remains=came.remains or {})  # type: ignore[arg-type]
     return CompensationFailed(
         **place,  # type: ignore[arg-type]
         code=came.code,
