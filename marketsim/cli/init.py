@@ -55,9 +55,8 @@ def init(
     }
     if session.json:
         session.emit(facts)
-    session.say(
-        f"made {session.market}: {facts['products']:,} products, {facts['customers']:,} customers, {currency}"
-    )
+    count = f"products: {facts['products']:,}, customers: {facts['customers']:,}, currency: {currency}"
+    session.say(f"made {session.market}: {count}")
     next_one = session.hint(f"purchase {facts['first_product']} --fail payment:card_declined")
     session.say(f"next: {next_one}")
     return 0

@@ -175,7 +175,7 @@ def without(key: str) -> str:
 
 
 CATALOGS = [
-    ("cut short", '{"products": [\n  {"id": "a",}\n]}', "bad.json:2:14: not valid JSON"),
+    ("cut short", '{"products": [\n  {"id": "a" 1}\n]}', "bad.json:2:14: not valid JSON"),
     ("empty", "", "bad.json: the file is empty"),
     ("no object", "[1, 2]", "bad.json:1: a catalog must be an object"),
     ("no products", '{"users": []}', "'products' is missing"),
