@@ -8,6 +8,7 @@ from marketsim.saga.events import (
     CompensationSucceeded,
     EffectEvent,
     Event,
+    FaultInjected,
     LedgerPosted,
     NotificationSent,
     OperationFailed,
@@ -16,6 +17,7 @@ from marketsim.saga.events import (
     OrderPlaced,
     TransactionCommitted,
 )
+from marketsim.saga.faults import FAULTS
 
 __all__ = ["after_the_end", "belief_is_truth", "idempotency", "lifecycle"]
 
@@ -63,8 +65,7 @@ def _failed_did_nothing(deed: Deed, orders: list[OrderPlaced]) -> Iterator[Findi
     # An attempt without an outcome yet may have landed, and so may one that a dead process had begun:
     # nobody was told otherwise.
     if (
-        not deed.effects
-        or deed.may_have_landed
+        all(event.attempt in deed.asked_again for event in deed.effects)
         or len(deed.outcomes) < deed.attempts
         or any(type(one) is not OperationFailed for one in deed.outcomes)
     ):
@@ -124,6 +125,16 @@ def lifecycle(story: Story) -> Iterator[Finding]:
     """It begins once; an outcome has its intent, and one attempt one outcome; effects have their intent."""
     for event, why in story.slips:
         yield _slip_finding(event, why)
+    for fault in story.struck if story.end is not None else ():
+        call = (fault.operation, fault.compensation, fault.attempt)
+        if call not in story.intents and not _forestalls(fault):
+            yield _slip_finding(fault, "it strikes an attempt that was never started")
+
+
+def _forestalls(event: FaultInjected) -> bool:
+    """Whether the process died before the intent; the next one may have taken another way."""
+    fault = FAULTS.get(event.fault)
+    return fault is not None and fault.moment == "intent"
 
 
 def after_the_end(event: Event) -> Finding:

@@ -127,29 +127,37 @@ def check_position(folder: Path, position: Position) -> None:
 
     Of what lies before it this says nothing: that is for a verification of the whole.
     """
-    number, offset = position.segment, position.offset
-    while offset == 0 and number > 1:
-        number -= 1
-        path = folder / segment_name(number)
-        offset = path.stat().st_size if path.exists() else 0
     if not position.size:
         return
-    path = folder / segment_name(number)
-    start = max(0, offset - LINE_BYTES_MAX - 2)
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            tail = file.read(offset - start)
-    except FileNotFoundError:
-        tail = b""
-    except OSError as error:
-        raise MarketError(f"the segment cannot be read: {error.strerror}", where=place(path)) from error
-    if len(tail) < offset - start or not tail.endswith(b"\n"):
-        raise LogDamaged("the segment is shorter than it was", where=place(path), todo=RESTORE)
-    line = tail[:-1].rpartition(b"\n")[2]
+    # Whoever kept it may be hostile too: it is held against the files that are there, and no others.
+    frontier_at(position, where=str(folder))
+    paths = segments(folder)[: position.segment]
+    if len(paths) < position.segment:
+        raise LogDamaged("the log is shorter than it was", where=str(folder), todo=RESTORE)
+    path, offset = paths.pop(), position.offset
+    while offset == 0 and paths:
+        path = paths.pop()
+        offset = path.stat().st_size
+    line = _line_before(path, offset)
     if sha256(b"\x00" + line).hexdigest() != position.prev:
         what = f"event {position.size} is not the one that was written"
         raise LogDamaged(what, where=place(path), todo=RESTORE)
+
+
+def _line_before(path: Path, offset: int) -> bytes:
+    """The line that ends at ``offset``, without its newline; of one that is too long, its end only."""
+    start = max(0, offset - LINE_BYTES_MAX - 2)
+    try:
+        if path.stat().st_size < offset:
+            raise LogDamaged("the segment is shorter than it was", where=place(path), todo=RESTORE)
+        with path.open("rb") as file:
+            file.seek(start)
+            tail = file.read(offset - start)
+    except OSError as error:
+        raise MarketError(f"the segment cannot be read: {error.strerror}", where=place(path)) from error
+    if not tail.endswith(b"\n"):
+        raise LogDamaged("no line ends where one did", where=place(path), todo=RESTORE)
+    return tail[:-1].rpartition(b"\n")[2]
 
 
 def read_events(folder: Path, position: Position = START) -> Iterator[Event]:

@@ -47,8 +47,8 @@ Key: TypeAlias = tuple[str, str, str]
 class Deed(msgspec.Struct):
     """One operation: what was intended, what the engine was told, and what the services really did.
 
-    ``place`` is 1 for the operation that started first and 0 for one that never started.
-    ``effects`` are the operation's own, ``returns`` those of its reverts.
+    ``place`` is 1 for what started first, 0 for what never did; ``asked_again`` are attempts that a dead
+    process had begun; ``effects`` are the operation's own, ``returns`` those of its reverts.
     """
 
     operation: str
@@ -56,6 +56,7 @@ class Deed(msgspec.Struct):
     place: int = 0
     attempts: int = 0
     may_have_landed: bool = False
+    asked_again: set[int] = set()
     outcomes: list[e.OperationEvent] = []
     reverts: list[e.CompensationStarted] = []
     verdicts: list[e.CompensationEvent] = []
@@ -84,6 +85,7 @@ class Story(msgspec.Struct):
     placed: list[e.OrderPlaced] = []
     cancelled: list[e.OrderCancelled] = []
     turns: list[e.CompensationStarted] = []
+    struck: list[e.FaultInjected] = []
     slips: list[tuple[e.Event, str]] = []
     causeless: list[tuple[e.CompensationStarted, str]] = []
     closed: set[str] = set()
@@ -197,9 +199,11 @@ def _not_tried(story: Story, event: e.CompensationEvent) -> None:
 
 def _recovered(story: Story, event: e.ProcessRecovered) -> None:
     # Whatever was asked and not answered when the process died may have landed.
-    for operation, compensation, _ in story.intents - story.answers:
+    for operation, compensation, attempt in story.intents - story.answers:
         if not compensation:
-            story.deed(operation).may_have_landed = True
+            deed = story.deed(operation)
+            deed.may_have_landed = True
+            deed.asked_again.add(attempt)
 
 
 def _effect(story: Story, event: e.EffectEvent) -> None:
@@ -235,6 +239,11 @@ def _letter_closed(story: Story, event: e.DeadLetterResolved | e.DeadLetterIgnor
         story.slips.append((event, f"{event.operation} was no dead letter"))
 
 
+def _struck(story: Story, event: e.FaultInjected) -> None:
+    # It may come before the intent, so whether it strikes anything is known at the end.
+    story.struck.append(event)
+
+
 def _noted(story: Story, event: e.TransactionEvent) -> None:
     """Only its place counts: before the beginning and after the end nothing may be said."""
 
@@ -261,7 +270,7 @@ RECORD: dict[type[e.Event], Callable[[Story, Any], None]] = {
     e.OrderPlaced: _placed,
     e.OrderCancelled: _cancelled,
     e.NotificationSent: _effect,
-    e.FaultInjected: _noted,
+    e.FaultInjected: _struck,
     e.ProcessRecovered: _recovered,
     e.DeadLetterResolved: _letter_closed,
     e.DeadLetterIgnored: _letter_closed,

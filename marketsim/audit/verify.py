@@ -181,7 +181,8 @@ class _Walk:
             self.add("integrity-line", "the line is cut off, although the log goes on", remedy=_RESTORE)
         else:
             message = f"the last line was cut off while it was written, after {len(torn)} bytes"
-            remedy = "nothing: the next command that writes cuts it off"
+            seen = self.head is not None and self.head.size > self.frontier.size
+            remedy = _RESTORE if seen else "nothing: the next command that writes cuts it off"
             finding = Finding(
                 "integrity-line", WARNING, message, self.due, self.line, self.file, remedy=remedy
             )

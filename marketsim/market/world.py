@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+import msgspec
+
 from marketsim.market.catalog import Customer, Product
 from marketsim.market.ledger import AVAILABLE
 from marketsim.market.money import currency_digits
@@ -28,6 +30,14 @@ from marketsim.saga.events import (
 __all__ = ["World", "product_record"]
 
 EffectT = TypeVar("EffectT", bound=EffectEvent)
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """What the market needs of a line of an order."""
+
+    product: str
+    quantity: int
+    price_minor: int
 
 
 class World:
@@ -110,15 +120,9 @@ class World:
 
     def _changed(self, event: CatalogChanged) -> None:
         for record in event.products:
-            self.products[record["id"]] = Product(
-                record["id"],
-                record["name"],
-                record["price_minor"],
-                record.get("category", ""),
-                record.get("condition", ""),
-            )
+            self.products[record["id"]] = msgspec.convert(record, Product)
         for record in event.customers:
-            self.customers[record["id"]] = Customer(record["id"], record["name"])
+            self.customers[record["id"]] = msgspec.convert(record, Customer)
         for name in event.removed_products:
             self.products.pop(name, None)
         for name in event.removed_customers:
@@ -135,6 +139,7 @@ class World:
         self._keep(event)
 
     def _placed(self, event: OrderPlaced) -> None:
+        msgspec.convert(event.lines, list[_Line])  # What is no order would be found out far from here.
         self.orders[event.order] = event
         self._keep(event)
 

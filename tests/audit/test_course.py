@@ -108,12 +108,35 @@ def charged_twice_under_one_key(s: "Stream") -> None:
     s.purchase().repeat(e.LedgerPosted, "charge_payment")
 
 
+def charged_though_it_failed_before_the_process_died(s: "Stream") -> None:
+    s.begin()
+    s.start("charge_payment")
+    s.effect("charge_payment")
+    s.fail("charge_payment")
+    s.start("charge_payment", attempt=2)
+    s.add(e.ProcessRecovered(transaction="tx-1"))
+    s.fail("charge_payment", attempt=2)
+    s.turn_back("charge_payment")
+    s.compensated()
+
+
+def fault_that_strikes_nothing(s: "Stream") -> None:
+    s.purchase()
+    fault = e.FaultInjected(transaction="tx-1", operation="charge_payment", attempt=9, fault="error")
+    s.events.insert(-1, fault)
+
+
 WRONG: list[tuple[Callable[["Stream"], None], set[str]]] = [
     (answer_with_a_wrong_amount, {"belief-is-truth"}),
     (answer_with_a_wrong_quantity, {"belief-is-truth"}),
     (success_that_did_nothing, {"belief-is-truth"}),
     (message_sent_though_it_failed, {"belief-is-truth"}),
     (charged_though_it_failed, {"belief-is-truth", "money-conserved", "reverted-once"}),
+    (
+        charged_though_it_failed_before_the_process_died,
+        {"belief-is-truth", "money-conserved", "reverted-once"},
+    ),
+    (fault_that_strikes_nothing, {"lifecycle"}),
     (committed_without_knowing, {"belief-is-truth"}),
     (left_though_not_retriable, {"belief-is-truth"}),
     (begun_twice, {"lifecycle"}),

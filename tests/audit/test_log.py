@@ -7,6 +7,7 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from marketsim.audit.log import (
     segments,
 )
 from marketsim.audit.merkle import Frontier
+from marketsim.audit.segments import check_position
 from marketsim.saga.errors import InputError, LogDamaged, MarketError
 from marketsim.saga.events import GENESIS, Event, OperationProgress, encode, leaf_hash
 
@@ -543,3 +545,41 @@ def test_a_malformed_checkpoint_is_refused(tmp_path, text, says):
 def test_a_checkpoint_that_cannot_be_read_is_said_so(tmp_path):
     with pytest.raises(MarketError, match="cannot be read"):
         read_checkpoint(tmp_path)
+
+
+def test_a_position_at_the_beginning_of_a_segment_is_held_against_the_end_of_the_one_before(folder):
+    write(folder, 9, group=1, segment_bytes=600)
+    last = end_of(folder)
+    behind = msgspec.structs.replace(last, segment=last.segment + 1, offset=0)
+    (folder / f"{behind.segment:06d}.jsonl").touch()
+    check_position(folder, behind)
+    path = segments(folder)[-2]
+    path.write_bytes(path.read_bytes().replace(b'"x"', b'"y"'))
+    with pytest.raises(LogDamaged, match="event 9 is not the one that was written"):
+        check_position(folder, behind)
+    with pytest.raises(LogDamaged, match="event 9 is not the one that was written"):
+        list(read_events(folder, behind))
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"offset": -5}, {"segment": 0}, {"segment": 10**15, "offset": 0}, {"offset": 10**15}]
+)
+def test_a_position_that_nobody_could_have_kept_is_refused_at_once(folder, nonsense):
+    write(folder, 3)
+    with pytest.raises(LogDamaged):
+        check_position(folder, msgspec.structs.replace(end_of(folder), **nonsense))
+
+
+def test_of_a_head_that_cannot_be_written_nothing_is_left(folder, monkeypatch):
+    writer = LogWriter(folder, "shop")
+    writer.append(event(1))
+    writer.flush()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("marketsim.audit.checkpoint.os.fsync", full)
+    with pytest.raises(MarketError, match="no space left"):
+        writer.checkpoint()
+    writer.abandon()
+    assert [path.name for path in folder.iterdir()] == ["000001.jsonl"]

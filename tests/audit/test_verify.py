@@ -284,6 +284,16 @@ def test_a_torn_last_line_is_a_warning_if_the_head_has_not_seen_it(folder):
     assert "13 bytes" in finding.message
 
 
+def test_what_the_head_has_seen_is_not_promised_to_be_cut(folder):
+    write(folder, 3)
+    path = folder / "000001.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    result = verify(folder)
+    assert rules(result) == {"integrity-head"}
+    (torn,) = [each for each in result.findings if each.rule == "integrity-line"]
+    assert torn.remedy == "restore the file from a copy"
+
+
 def test_a_line_cut_off_in_the_middle_of_the_log_is_an_error(folder):
     write(folder, 9, group=1, segment_bytes=600)
     path = folder / "000001.jsonl"

@@ -267,3 +267,11 @@ def test_two_events_are_the_same_whatever_their_number_time_and_hash():
     assert same(event, msgspec.structs.replace(event, seq=99, time="", prev="x"))
     assert not same(event, msgspec.structs.replace(event, left=["notify_customer"]))
     assert not same(event, began())
+
+
+@pytest.mark.parametrize("refund", ["error", "gateway_down", "timeout_before", "timeout_after"])
+@pytest.mark.parametrize("decline", ["card_declined", "gateway_down", "timeout_before", "error@2-9"])
+@pytest.mark.parametrize("crash", CRASHES)
+def test_a_crash_then_a_decline_then_a_stuck_refund_leave_no_error(crash, decline, refund):
+    faults = (f"charge_payment:{crash}@1", f"charge_payment:{decline}", f"refund_payment:{refund}")
+    assert errors(purchased(*faults).log.events) == []

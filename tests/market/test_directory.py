@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from drivers.runs import began, errors
 
-from marketsim.audit.log import LogReader, LogWriter, read_events
+from marketsim.audit.log import LogReader, LogWriter, Position, read_events
 from marketsim.drivers.live import live_driver, recover, transact
 from marketsim.drivers.recovery import open_transactions
 from marketsim.market import directory
@@ -22,7 +22,7 @@ from marketsim.market.purchase import purchase
 from marketsim.market.sagas import saga_named
 from marketsim.market.world import World
 from marketsim.saga.errors import CatalogError, InputError, LogDamaged, MarketBusy, MarketError
-from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
+from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated, OrderPlaced
 from marketsim.saga.policies import POLICIES, policy_named
 
 TIME = "2026-01-01T00:00:00.000000Z"
@@ -64,6 +64,13 @@ def bought(path: Path, *faults: str, **options: Any) -> str:
 
 def stream(path: Path) -> list[Event]:
     return list(read_events(path / "audit"))
+
+
+def end_of(path: Path) -> Position:
+    reader = LogReader(path / "audit")
+    for _ in reader:
+        pass
+    return reader.position
 
 
 def seen(world: World) -> dict[str, Any]:
@@ -643,6 +650,43 @@ def test_a_log_that_is_not_what_the_snapshot_knew_is_refused_and_left_as_it_is(
     with pytest.raises(LogDamaged):
         read_catalog(path)
     assert segment.read_bytes() == before
+
+
+def test_what_a_killed_init_left_inside_is_removed_by_the_next_writer(path: Path) -> None:
+    (path / ".new" / "audit").mkdir(parents=True)
+    read_catalog(path)
+    assert (path / ".new").exists()
+    in_market(path, lambda market: None)
+    assert not (path / ".new").exists()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        CatalogChanged(source="edit", products=[{"id": "lamp-1", "name": "Lamp"}]),
+        CatalogChanged(source="edit", products=[{"id": "lamp-1", "name": "Lamp", "price_minor": "9"}]),
+        CatalogChanged(source="edit", customers=[{"id": "user-3"}]),
+        OrderPlaced(
+            order="order-1",
+            customer="user-1",
+            lines=[{"product": "laptop-1", "quantity": 1}],
+            total_minor=75_000,
+            currency="USD",
+        ),
+    ],
+    ids=["no price", "a price of letters", "no name", "a line without a price"],
+)
+def test_a_log_that_does_not_fit_together_is_refused_with_the_event(path: Path, event: Event) -> None:
+    with LogWriter(path / "audit", "market", end_of(path)) as log:
+        event.time = TIME
+        log.append(event)
+    before = (path / "catalog.json").read_bytes()
+    with pytest.raises(LogDamaged, match="does not say what it should") as told, open_market(path):
+        pass
+    assert told.value.where == f"event {event.seq}"
+    with pytest.raises(LogDamaged):
+        read_catalog(path)
+    assert (path / "catalog.json").read_bytes() == before
 
 
 def test_events_that_decode_and_do_not_fit_together_are_told_as_damage() -> None:
