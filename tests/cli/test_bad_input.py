@@ -351,7 +351,9 @@ def test_a_scenario_that_cannot_be_meant_is_refused_with_its_line_and_runs_nothi
 
 def test_a_mistake_in_the_last_scenario_keeps_the_first_from_running(cli):
     Path("mine.yaml").write_text(HEAD + "polcy: x\n")
-    error_of(cli("run", "happy-path", "mine.yaml"))
+    ran = cli("run", "happy-path", "mine.yaml")
+    assert "polcy" in error_of(ran)
+    assert ran.out == ""
 
 
 # Exported files.
