@@ -491,7 +491,7 @@ def test_every_event_of_a_log_is_valid_by_the_schema_that_is_printed(cli, used):
 
     validator = Draft202012Validator(cli("audit", "schema", "--json").document)
     events = cli("audit", "list", "--json").document["events"]
-    assert len(events) > 50
+    assert events[-1]["type"] == "transaction.compensated"
     for event in events:
         validator.validate(event)
 
