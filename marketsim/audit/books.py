@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from marketsim.audit.findings import ERROR, WARNING, Finding
 from marketsim.audit.story import (
     MONEY,
+    MONEY_AUTHORIZED,
     MONEY_MERCHANT,
     STOCK,
     STOCK_AVAILABLE,
@@ -37,6 +38,7 @@ _LEFT = {
     STOCK_AVAILABLE: "{} too much is in {}: more was given back than was taken",
     STOCK_RESERVED: "{} is still in {}: gone from sale, sold to nobody",
     STOCK_SOLD: "{} is still in {}: counted as sold in a purchase that did not stand",
+    MONEY_AUTHORIZED: "{} is still in {}: held for a customer, and neither taken nor let go",
     MONEY_MERCHANT: "{} is still in {}: taken, and nothing was sold for it",
 }
 _LEFT_ELSEWHERE = "{} too much is in {}: more was given back than was taken"
@@ -67,6 +69,7 @@ def money_conserved(story: Story) -> Iterator[Finding]:
     if isinstance(story.end, TransactionCommitted):
         if story.placed:
             yield from _price_paid(story)
+        yield from _leftovers(story, "money-conserved", MONEY_AUTHORIZED)
     elif any(story.net.values()):
         yield from _leftovers(story, "money-conserved", MONEY)
 

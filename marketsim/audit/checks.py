@@ -20,6 +20,8 @@ from marketsim.saga.events import (
     FaultInjected,
     LedgerPosted,
     MarketCreated,
+    NotificationSent,
+    OperationLate,
     ProcessRecovered,
     TransactionAbandoned,
     TransactionBegan,
@@ -155,6 +157,9 @@ class Examination:
         if record is None or not isinstance(event, TransactionEvent) or not event.transaction:
             self._see_untied(event)
             return
+        ended = self._ended.get(event.transaction)
+        if ended and (kind is OperationLate or (kind is NotificationSent and ended is TransactionCommitted)):
+            return  # The truth, or a message that hung, may come when all is over: it changes nothing.
         story = self._stories.get(event.transaction) or self._begin(event)
         if story is None or (story.end is not None and not _may_follow(story, event)):
             self._too_late(event)
@@ -243,7 +248,7 @@ def _check(name: str) -> Check:
 
 def _may_follow(story: Story, event: TransactionEvent) -> bool:
     """Whether this may follow an end that left something: a dead letter is dealt with or tried again."""
-    if isinstance(event, DeadLetterResolved | DeadLetterIgnored | ProcessRecovered):
+    if isinstance(event, DeadLetterResolved | DeadLetterIgnored | ProcessRecovered | OperationLate):
         return True
     if isinstance(event, CompensationEvent):
         return event.operation in story.letters

@@ -17,7 +17,7 @@ from marketsim.saga.events import (
     OrderPlaced,
     TransactionCommitted,
 )
-from marketsim.saga.faults import FAULTS
+from marketsim.saga.taxonomy import FAULTS
 
 __all__ = ["after_the_end", "belief_is_truth", "idempotency", "lifecycle"]
 
@@ -127,7 +127,8 @@ def lifecycle(story: Story) -> Iterator[Finding]:
         yield _slip_finding(event, why)
     for fault in story.struck if story.end is not None else ():
         call = (fault.operation, fault.compensation, fault.attempt)
-        if call not in story.intents and not _forestalls(fault):
+        # A probe has no intent: it changes nothing.
+        if call not in story.intents and not fault.probe and not _forestalls(fault):
             yield _slip_finding(fault, "it strikes an attempt that was never started")
 
 

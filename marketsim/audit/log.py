@@ -199,6 +199,11 @@ class LogWriter:
         self._offset = end
         self._lines = []
 
+    def tear(self) -> None:
+        """Write half a line, as a process does that dies while it writes; the next opening cuts it off."""
+        os.lseek(self._file, self._offset, os.SEEK_SET)
+        os.write(self._file, b'{"attempt":1,"comp')
+
     def checkpoint(self) -> None:
         """Flush, and replace the tree's head on disk by the one of now."""
         self.flush()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+from marketsim.audit.books import severity
 from marketsim.audit.findings import ERROR, WARNING, Finding
 from marketsim.audit.story import Deed, Story, found, moved, moves_text, standing_text
 from marketsim.saga.events import (
@@ -31,15 +32,20 @@ def _postings_reverted(story: Story, deed: Deed) -> Iterator[Finding]:
     if not any(left.values()):
         return
     name = deed.operation
+    how_bad = ERROR
     if any(_is_too_much(done.get(key, 0), amount) for key, amount in undone.items()):
+        # That it is too much was told, and a person asked, where it is a dead letter.
+        how_bad = severity(story, name)
         problem = f"the reverts of {name} undid something else or more than it did"
     elif not story.undone_by_right or name in story.letters:
         return
     else:
         problem = f"{name} was reverted in part only" if undone else f"{name} was never reverted"
+    if not how_bad:
+        return
     yield found(
         "reverted-once",
-        ERROR,
+        how_bad,
         problem,
         (deed.returns or deed.effects)[-1],
         operation=name,

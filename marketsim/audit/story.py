@@ -11,11 +11,13 @@ from marketsim.saga import events as e
 
 __all__ = [
     "MONEY",
+    "MONEY_AUTHORIZED",
     "MONEY_MERCHANT",
     "RECORD",
     "STOCK",
     "STOCK_AVAILABLE",
     "STOCK_RESERVED",
+    "STOCK_SHIPPED",
     "STOCK_SOLD",
     "STOCK_SUPPLIER",
     "Deed",
@@ -35,8 +37,10 @@ STOCK_AVAILABLE = "stock:available"
 STOCK_SUPPLIER = "stock:supplier"
 STOCK_RESERVED = "stock:reserved"
 STOCK_SOLD = "stock:sold"
+STOCK_SHIPPED = "stock:shipped"
 MONEY = "money:"
 MONEY_MERCHANT = "money:merchant"
+MONEY_AUTHORIZED = "money:authorized"
 
 TEXT_LENGTH_MAX = 600
 
@@ -48,7 +52,8 @@ class Deed(msgspec.Struct):
     """One operation: what was intended, what the engine was told, and what the services really did.
 
     ``place`` is 1 for what started first, 0 for what never did; ``asked_again`` are attempts that a dead
-    process had begun; ``effects`` are the operation's own, ``returns`` those of its reverts.
+    process had begun; ``probed`` are attempts that a probe may tell the outcome of. ``effects`` are the
+    operation's own, ``returns`` those of its reverts and what its service took back by itself.
     """
 
     operation: str
@@ -57,6 +62,7 @@ class Deed(msgspec.Struct):
     attempts: int = 0
     may_have_landed: bool = False
     asked_again: set[int] = set()
+    probed: bool = False
     outcomes: list[e.OperationEvent] = []
     reverts: list[e.CompensationStarted] = []
     verdicts: list[e.CompensationEvent] = []
@@ -152,20 +158,53 @@ def _started(story: Story, event: e.OperationStarted) -> None:
         deed.place, deed.kind = story.started, event.kind
 
 
+_MAY_HAVE_LANDED = (e.OperationSucceeded, e.OperationUnknown, e.OperationAborted)
+
+
 def _outcome(story: Story, event: e.OperationEvent) -> None:
     _answer(story, event, (event.operation, "", event.attempt))
     deed = story.deed(event.operation)
     deed.outcomes.append(event)
-    if type(event) is e.OperationSucceeded or type(event) is e.OperationUnknown:
+    if type(event) in _MAY_HAVE_LANDED:
         deed.may_have_landed = True
 
 
 def _answer(story: Story, event: e.Event, call: tuple[str, str, int]) -> None:
     if call not in story.intents:
         story.slips.append((event, "it answers an attempt that was never started"))
-    elif call in story.answers:
+    elif call in story.answers and not _found_out(story, event):
         story.slips.append((event, "this attempt has had its outcome already"))
     story.answers.add(call)
+
+
+def _found_out(story: Story, event: e.Event) -> bool:
+    """Whether a probe has just told that the attempt had succeeded, which was unknown until then."""
+    deed = story.deeds.get(getattr(event, "operation", ""))
+    if deed is None or not deed.probed or type(event) is not e.OperationSucceeded:
+        return False
+    deed.probed = False
+    return True
+
+
+def _probed(story: Story, event: e.OperationProbed) -> None:
+    deed = story.deed(event.operation)
+    unknown = bool(deed.outcomes) and type(deed.outcomes[-1]) is e.OperationUnknown
+    if not unknown:
+        story.slips.append((event, "it asks about an attempt whose outcome was known"))
+    deed.probed = unknown and event.outcome == "landed"
+
+
+def _suspended(story: Story, event: e.OperationSuspended) -> None:
+    if (event.operation, "", event.attempt) not in story.intents:
+        story.slips.append((event, "it suspends an attempt that was never started"))
+    story.deed(event.operation).may_have_landed = True
+
+
+def _late(story: Story, event: e.OperationLate) -> None:
+    if (event.operation, "", event.attempt) not in story.intents:
+        story.slips.append((event, "it answers an attempt that was never started"))
+    if event.outcome == "succeeded":
+        story.deed(event.operation).may_have_landed = True
 
 
 def _revert_started(story: Story, event: e.CompensationStarted) -> None:
@@ -208,9 +247,17 @@ def _recovered(story: Story, event: e.ProcessRecovered) -> None:
 
 def _effect(story: Story, event: e.EffectEvent) -> None:
     deed = story.deed(event.operation)
-    if (event.operation, event.compensation, event.attempt) not in story.intents:
+    if event.unasked:
+        if not deed.effects:
+            story.slips.append((event, "it takes back what was never done"))
+    elif (event.operation, event.compensation, event.attempt) not in story.intents:
         story.slips.append((event, "it took effect before its intent was written"))
-    (deed.returns if event.compensation else deed.effects).append(event)
+    (deed.returns if event.compensation or event.unasked else deed.effects).append(event)
+
+
+def _kept_in_mind(story: Story, event: e.ServiceNoted) -> None:
+    if (event.operation, event.compensation, event.attempt) not in story.intents:
+        story.slips.append((event, "it was noted before its intent was written"))
 
 
 def _posted(story: Story, event: e.LedgerPosted) -> None:
@@ -257,6 +304,10 @@ RECORD: dict[type[e.Event], Callable[[Story, Any], None]] = {
     e.OperationFailed: _outcome,
     e.OperationUnknown: _outcome,
     e.OperationAborted: _outcome,
+    e.OperationProbed: _probed,
+    e.OperationSuspended: _suspended,
+    e.OperationLate: _late,
+    e.TransactionCancelRequested: _noted,
     e.OperationRetryScheduled: _noted,
     e.OperationProgress: _noted,
     e.CompensationStarted: _revert_started,
@@ -270,6 +321,7 @@ RECORD: dict[type[e.Event], Callable[[Story, Any], None]] = {
     e.OrderPlaced: _placed,
     e.OrderCancelled: _cancelled,
     e.NotificationSent: _effect,
+    e.ServiceNoted: _kept_in_mind,
     e.FaultInjected: _struck,
     e.ProcessRecovered: _recovered,
     e.DeadLetterResolved: _letter_closed,

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from marketsim.audit.findings import ERROR, Finding
 from marketsim.audit.story import (
+    MONEY_AUTHORIZED,
     MONEY_MERCHANT,
     STOCK_AVAILABLE,
     STOCK_RESERVED,
+    STOCK_SHIPPED,
     STOCK_SOLD,
     STOCK_SUPPLIER,
     Key,
@@ -147,14 +149,14 @@ class StockWatch(_FloorWatch):
     """Stock for sale, reserved and sold is never below zero; the supplier is the outside world."""
 
     rule = "stock-conserved"
-    accounts = frozenset({STOCK_AVAILABLE, STOCK_RESERVED, STOCK_SOLD})
+    accounts = frozenset({STOCK_AVAILABLE, STOCK_RESERVED, STOCK_SOLD, STOCK_SHIPPED})
 
 
 class MoneyWatch(_FloorWatch):
     """The merchant never pays out what did not come in; customers are the outside world."""
 
     rule = "money-conserved"
-    accounts = frozenset({MONEY_MERCHANT})
+    accounts = frozenset({MONEY_MERCHANT, MONEY_AUTHORIZED})
 
 
 class OrderWatch(Watch):

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "demo": "demo",
     "init": "init",
     "purchase": "purchase",
+    "checkout": "purchase",
     "run": "scenarios",
     "compare": "compare",
     "replay": "replay",

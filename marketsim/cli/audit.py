@@ -245,7 +245,7 @@ def _place(event: Event) -> str:
 
 
 def _show_transaction(session: Session, history: list[Event], name: str) -> int:
-    from marketsim.cli.outcome import outcome_of
+    from marketsim.cli.outcome import outcome_of, stock_now
     from marketsim.market.excerpt import history_before
     from marketsim.market.world import World
 
@@ -272,8 +272,7 @@ def _show_transaction(session: Session, history: list[Event], name: str) -> int:
         return 0
     for event in own:
         world.apply(event)
-    available = world.available(str(outcome.request.get("product", "")))
-    show_summary(outcome, available, console, glyphs_for(session.out))
+    show_summary(outcome, stock_now(outcome, world), console, glyphs_for(session.out))
     return 0
 
 

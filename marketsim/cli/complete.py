@@ -24,13 +24,13 @@ def policies(incomplete: str) -> list[str]:
 
 
 def faults(incomplete: str) -> list[str]:
-    """The targets of the purchase saga, and behind a colon the faults."""
-    from marketsim.market.purchase import purchase
-    from marketsim.saga.faults import FAULTS
+    """The targets of the sagas, and behind a colon the faults."""
+    from marketsim.market.sagas import SAGAS
+    from marketsim.saga.taxonomy import FAULTS
 
     target, colon, _ = incomplete.partition(":")
     if not colon:
-        return _starting(incomplete, (f"{name}:" for name in purchase.targets()))
+        return _starting(incomplete, {f"{name}:" for saga in SAGAS.values() for name in saga.targets()})
     return _starting(incomplete, (f"{target}:{name}" for name in FAULTS))
 
 

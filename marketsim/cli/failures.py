@@ -10,11 +10,13 @@ from marketsim.cli import complete
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command, group
 from marketsim.market.directory import Market, check_market
+from marketsim.market.ledger import AUTHORIZED, AVAILABLE, customer_account
 from marketsim.market.money import CURRENCIES, format_minor
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import DeadLetterIgnored, DeadLetterResolved, Event
 
 if TYPE_CHECKING:
+    from marketsim.saga.definition import Saga
     from marketsim.saga.faults import FaultPlan
 
 __all__ = ["failures_app"]
@@ -103,9 +105,9 @@ def retry(
     """Try the reverts of a transaction again; they are idempotent."""
     from marketsim.drivers.live import live_driver
     from marketsim.drivers.recovery import try_again
-    from marketsim.market.sagas import saga_named
+    from marketsim.market.sagas import saga_of
     from marketsim.saga.events import TransactionBegan
-    from marketsim.saga.policies import policy_named
+    from marketsim.saga.policies import policy_of
     from marketsim.saga.tape import Tape
 
     with session.writing(whole=True) as market:
@@ -113,12 +115,12 @@ def retry(
         own = [each for each in _history(market) if getattr(each, "transaction", "") == transaction]
         began = own[0]
         assert isinstance(began, TransactionBegan)
-        saga, added = saga_named(began.saga), list[Event]()
+        saga, added = saga_of(began), list[Event]()
         driver = live_driver(market.log, market.world, market.log.position.time, watch=added.append)
         names = [letter.operation for letter in chosen]
-        plan = _plan(fail or [], began.saga)
+        plan = _plan(fail or [], saga)
         reason = "tried again by a person"
-        try_again(driver, saga, policy_named(began.policy), Tape(began.seed), own, names, reason, plan)
+        try_again(driver, saga, policy_of(began), Tape(began.seed), own, names, reason, plan)
         driver.run()
         market.log.flush()
         _show_again(session, own, added)
@@ -213,11 +215,10 @@ def _open_letters(market: Market, transaction: str, operation: str | None) -> li
     return waiting
 
 
-def _plan(fail: list[str], saga_name: str) -> "FaultPlan":
-    from marketsim.market.sagas import saga_named
+def _plan(fail: list[str], saga: "Saga") -> "FaultPlan":
     from marketsim.saga.faults import FaultPlan, parse_fault
 
-    return FaultPlan(parse_fault(text, saga_named(saga_name), where="--fail") for text in fail)
+    return FaultPlan(parse_fault(text, saga, where="--fail") for text in fail)
 
 
 def _show_again(session: Session, before: list[Event], added: list[Event]) -> None:
@@ -237,8 +238,10 @@ def _now() -> str:
 
 
 def _request(letter: DeadLetter) -> str:
-    request = letter.request
-    return ", ".join(f"{key} {value}" for key, value in request.items())
+    from marketsim.cli.render.theme import UNICODE
+    from marketsim.cli.render.words import request_words
+
+    return request_words(letter.request, UNICODE)
 
 
 def _why(letter: DeadLetter) -> str:
@@ -258,10 +261,18 @@ def _left(letter: DeadLetter) -> str:
 
 def _remedy(letter: DeadLetter) -> str:
     """What a person must do, by what the ledger shows."""
-    customer = letter.request.get("customer", "the customer")
-    parts = [
-        f"give {_amount(each)} back to {customer}" if each.money else f"put {_amount(each)} back on sale"
-        for each in letter.left
-    ]
+    customer = str(letter.request.get("customer", "the customer"))
+    parts = [_to_do(each, customer) for each in letter.left]
     parts += [f"cancel {order}" for order in letter.orders]
     return "; ".join(parts) or "nothing stands by the ledger: look whether it is so, then resolve it"
+
+
+def _to_do(left: Left, customer: str) -> str:
+    amount = _amount(left)
+    if left.account == AVAILABLE:
+        return f"take {amount} off sale: more was put back than was taken"
+    if left.account == customer_account(customer):
+        return f"claim {amount} back from {customer}: more was given back than was taken"
+    if left.account == AUTHORIZED:
+        return f"let go of {amount} that is held for {customer}"
+    return f"give {amount} back to {customer}" if left.money else f"put {amount} back on sale"

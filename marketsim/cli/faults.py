@@ -1,11 +1,14 @@
 """`marketsim faults` and `marketsim policies`: what can be broken, and by which rules it is mended."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from marketsim.cli.session import Session, command, group
 from marketsim.saga.errors import InputError, nearest, quoted
+
+if TYPE_CHECKING:
+    from marketsim.saga.fault import Fault
 
 __all__ = ["faults_app", "policies_app"]
 
@@ -16,7 +19,7 @@ policies_app = group("policies", "The rules of compensation that can be chosen."
 @command(faults_app, "list", example="marketsim faults list", market=False)
 def list_faults(session: Session) -> int:
     """List every fault by its class: when it strikes, whether the effect lands, what the engine is told."""
-    from marketsim.saga.faults import FAULTS
+    from marketsim.saga.taxonomy import FAULTS
 
     if session.json:
         session.emit({"faults": list(FAULTS.values())})
@@ -24,16 +27,12 @@ def list_faults(session: Session) -> int:
         from marketsim.cli.render.tables import show_table
 
         rows = [
-            (
-                each.group,
-                each.name,
-                "landed" if each.phase == "after" else "no effect",
-                _told(each),
-                each.sentence,
-            )
+            (each.group, each.name, _PHASES[each.phase], each.landed, _told(each), _again(each))
             for each in FAULTS.values()
         ]
-        show_table(session.console(), ("class", "fault", "effect", "engine is told", "what happens"), rows)
+        heads = ("class", "fault", "strikes", "landed", "engine is told", "again")
+        show_table(session.console(), heads, rows)
+        session.say("what each means, and where it can strike: marketsim faults show NAME")
         session.say(
             "inject with: --fail TARGET:FAULT[@ATTEMPTS][%PROBABILITY], as in payment:card_declined@1"
         )
@@ -45,7 +44,7 @@ def show_fault(
     session: Session, name: Annotated[str, typer.Argument(help="The fault's name.", show_default=False)]
 ) -> int:
     """Explain one fault, and say where it can strike."""
-    from marketsim.saga.faults import FAULTS
+    from marketsim.saga.taxonomy import FAULTS
 
     fault = FAULTS.get(name)
     if fault is None:
@@ -53,19 +52,29 @@ def show_fault(
     if session.json:
         session.emit(fault)
         return 0
-    strikes = {"operation": "operations", "revert": "reverts", "both": "operations and reverts"}[fault.on]
+    places = _places(fault)
     session.say(f"{fault.name} ({fault.group})\n  {fault.sentence}")
-    session.say(f"  strikes     {strikes} of {', '.join(fault.services) or 'any service'}")
-    session.say(f"  the effect  {'landed' if fault.phase == 'after' else 'did not land'}")
+    session.say(f"  strikes     {_PHASES[fault.phase]}")
+    session.say(f"  the effect  {_LANDED[fault.landed]}")
     session.say(f"  the engine  is told: {_told(fault)}")
-    session.say(
-        f"  a retry     {'is safe' if fault.retry == 'safe' or fault.outcome == 'unknown' else 'is no use'}"
-    )
-    target = (
-        fault.services[0] if fault.services else "release_stock" if fault.on == "revert" else "charge_payment"
-    )
-    session.say(f"  try         marketsim purchase laptop-1 --fail {target}:{fault.name}")
+    session.say(f"  a retry     {'is safe' if _again(fault) == 'yes' else 'is no use'}")
+    if fault.customer:
+        session.say(f"  customer    is told: {fault.customer}")
+    for saga, names in places.items():
+        session.say(f"  {saga:<10}  {', '.join(names)}")
+    saga, names = next(iter(places.items()))
+    words = "purchase laptop-1" if saga == "purchase" else "checkout laptop-1"
+    session.say(f"  try         marketsim {words} --fail {names[0]}:{fault.name}")
     return 0
+
+
+def _places(fault: "Fault") -> "dict[str, list[str]]":
+    """Where a fault can strike, by the name of the saga."""
+    from marketsim.market.sagas import SAGAS
+    from marketsim.saga.faults import places
+
+    found = {name: places(fault, saga) for name, saga in SAGAS.items()}
+    return {name: struck for name, struck in found.items() if struck}
 
 
 @command(policies_app, "list", example="marketsim policies list", market=False)
@@ -100,6 +109,12 @@ def show_policy(
     session.say(f"  in which order              {order}{_ORDERS[policy.order]}")
     session.say(f"  reverts what failed         {_yes(policy.revert_failed)}")
     session.say(f"  reverts what is unknown     {_yes(policy.compensate and policy.revert_unknown)}")
+    session.say(f"  asks what is unknown        {_yes(policy.probe)}")
+    session.say(f"  asks whether it is undone   {_yes(policy.verify)}")
+    session.say(f"  waits for late results      {_yes(policy.await_late)}")
+    session.say(f"  time to revert counts from  {_EXPIRY[policy.expiry]}")
+    session.say(f"  a key for each attempt      {_yes(policy.new_keys)}")
+    session.say(f"  reverts though cancelled    {_yes(policy.compensate and policy.shielded)}")
     session.say(f"  halts at a stuck revert     {_yes(policy.halt_on_stuck)}")
     session.say(f"  attempts at a revert        {policy.retry.attempts_max}")
     for cost in policy.costs:
@@ -114,9 +129,33 @@ _ORDERS = {
 }
 
 
-def _told(fault: object) -> str:
-    outcome = str(getattr(fault, "outcome"))  # noqa: B009 - faults are imported lazily
-    return "nothing: it dies" if outcome == "crash" else outcome
+_PHASES = {
+    "before": "before the call",
+    "within": "in the service",
+    "after": "after the effect",
+    "answer": "in the answer",
+}
+
+_LANDED = {
+    "no": "does not land",
+    "yes": "lands",
+    "partly": "lands in part",
+    "late": "lands late",
+    "varies": "lands or not, as the service has it",
+}
+
+
+def _told(fault: "Fault") -> str:
+    if fault.phase == "within":
+        return "what the service says"
+    return "nothing: it dies" if fault.outcome == "crash" else fault.outcome
+
+
+def _again(fault: "Fault") -> str:
+    return "yes" if fault.retry == "safe" or fault.outcome in ("unknown", "crash") else "no"
+
+
+_EXPIRY = {"from_success": "the operation's success", "from_attempt": "each attempt anew: it never ends"}
 
 
 def _yes(holds: bool) -> str:

@@ -1,16 +1,18 @@
 """A purchase on a market's own stream: what `purchase` does once its words are understood."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from marketsim.cli.outcome import Outcome, outcome_of
+from marketsim.cli.outcome import Outcome, outcome_of, stock_now
 from marketsim.cli.session import Session
 from marketsim.drivers.live import live_driver, transact
 from marketsim.market.directory import Market
 from marketsim.market.excerpt import history_before
-from marketsim.market.sagas import saga_named
+from marketsim.market.gateway import DEFAULT_RULE, rule_named
+from marketsim.market.requests import Line, as_records, lines_of
+from marketsim.market.sagas import saga_for
 from marketsim.market.world import World
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import Event, TransactionBegan
@@ -21,30 +23,38 @@ __all__ = ["Request", "run_purchase"]
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What was asked for on the command line."""
+    """What was asked for on the command line: units of products, and how it is to go."""
 
-    product: str
+    saga: str
+    lines: list[Line]
     customer: str | None
-    quantity: int
     faults: Sequence[str]
     policy: str
     seed: int
     real_time: bool
+    gateway: str
+    deadline_us: int
+    cancel_us: int
 
 
 def run_purchase(session: Session, request: Request, durability: Literal["group", "each", "none"]) -> int:
     """Run the purchase and show it; the exit code. Raises InputError before anything is recorded."""
-    saga, policy = saga_named("purchase"), policy_named(request.policy)
-    faults = [str(parse_fault(text, saga, where="--fail")) for text in request.faults]
+    policy, gateway = policy_named(request.policy), rule_named(request.gateway).name
     with session.writing(durability=durability) as market:
+        wanted = _checked(request, market.world)
+        saga = saga_for(request.saga, wanted)
+        faults = [str(parse_fault(text, saga, where="--fail")) for text in request.faults]
         _say_what_is_open(session, market)
         began = TransactionBegan(
             transaction=f"tx-{market.world.transactions + 1}",
             saga=saga.name,
             policy=policy.name,
-            request=_checked(request, market.world),
+            request=wanted,
             seed=request.seed,
             faults=faults,
+            services={} if gateway == DEFAULT_RULE else {"payment": gateway},
+            deadline_us=request.deadline_us,
+            cancel_us=request.cancel_us,
         )
         before = history_before(market.world, began.request)
         events: list[Event] = []
@@ -59,16 +69,20 @@ def run_purchase(session: Session, request: Request, durability: Literal["group"
     return outcome.exit
 
 
-def _checked(request: Request, world: World) -> dict[str, object]:
+def _checked(request: Request, world: World) -> dict[str, Any]:
     """The request, if it can be one: what does not exist is bad input and is never recorded."""
-    if request.product not in world.products:
-        todo = nearest(request.product, world.products)
-        raise InputError(f"there is no product {quoted(request.product)}", todo=todo)
+    for line in request.lines:
+        if line.product not in world.products:
+            todo = nearest(line.product, world.products)
+            raise InputError(f"there is no product {quoted(line.product)}", todo=todo)
     customer = request.customer if request.customer is not None else next(iter(world.customers), "")
     if customer not in world.customers:
         todo = nearest(customer, world.customers)
         raise InputError(f"there is no customer {quoted(customer)}", where="--customer", todo=todo)
-    return {"product": request.product, "customer": customer, "quantity": request.quantity}
+    if request.saga == "checkout":
+        return {"customer": customer, "cart": as_records(request.lines)}
+    line = request.lines[0]
+    return {"product": line.product, "customer": customer, "quantity": line.quantity}
 
 
 def _say_what_is_open(session: Session, market: Market) -> None:
@@ -83,12 +97,13 @@ def _watcher(session: Session, market: Market, began: TransactionBegan, events: 
     from marketsim.cli.render.theme import glyphs_for
     from marketsim.cli.render.timeline import Timeline
 
-    request = began.request
-    name = market.world.products[request["product"]].name
-    who = market.world.customers[request["customer"]].name
-    times = glyphs_for(session.out).times
-    goods = f"{request['quantity']} {times} {request['product']} ({name})"
-    title = f"{began.saga}: {goods} for {request['customer']} ({who})"
+    times, world = glyphs_for(session.out).times, market.world
+    goods = ", ".join(
+        f"{line.quantity} {times} {line.product} ({world.products[line.product].name})"
+        for line in lines_of(began.request)
+    )
+    customer = began.request["customer"]
+    title = f"{began.saga}: {goods} for {customer} ({world.customers[customer].name})"
     timeline = Timeline(session.out, title=title)
 
     def watch(event: Event) -> None:
@@ -106,7 +121,6 @@ def _tell(session: Session, outcome: Outcome, world: World) -> None:
         from marketsim.cli.render.summary import show_summary
         from marketsim.cli.render.theme import glyphs_for
 
-        available = world.available(str(outcome.request["product"]))
-        show_summary(outcome, available, session.console(), glyphs_for(session.out))
+        show_summary(outcome, stock_now(outcome, world), session.console(), glyphs_for(session.out))
         if outcome.exit:
             session.say(f"\n  see: {session.hint(f'audit show {outcome.transaction}')}")

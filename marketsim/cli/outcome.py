@@ -9,6 +9,9 @@ import msgspec
 from marketsim.audit.checks import CHECKS, examine
 from marketsim.audit.findings import Finding
 from marketsim.cli.exits import exit_of_end
+from marketsim.market.requests import is_request, lines_of
+from marketsim.market.sagas import saga_of
+from marketsim.market.world import World
 from marketsim.saga.events import (
     ENDS,
     CompensationSucceeded,
@@ -27,8 +30,10 @@ from marketsim.saga.events import (
     TransactionRejected,
     TransactionStuck,
 )
+from marketsim.saga.faults import explains, parse_fault
+from marketsim.saga.taxonomy import FAULTS
 
-__all__ = ["Change", "Outcome", "outcome_of"]
+__all__ = ["Change", "Outcome", "outcome_of", "stock_now"]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -54,6 +59,7 @@ class Outcome(msgspec.Struct, frozen=True):
     reverts: list[str]
     dead_letters: list[str]
     left: list[str]
+    customer_told: str
     changes: list[Change]
     orders: list[str]
     notifications: int
@@ -83,6 +89,7 @@ def outcome_of(before: Sequence[Event], events: Sequence[Event]) -> Outcome:
         reverts=[event.compensation for event in events if isinstance(event, CompensationSucceeded)],
         dead_letters=_waiting(end, events),
         left=end.left if isinstance(end, TransactionCommitted) else [],
+        customer_told=_customer_told(events),
         changes=_changes(events),
         orders=[order for order in placed if order not in cancelled],
         notifications=sum(isinstance(event, NotificationSent) for event in events),
@@ -90,6 +97,13 @@ def outcome_of(before: Sequence[Event], events: Sequence[Event]) -> Outcome:
         checks=len(CHECKS),
         events=len(events),
     )
+
+
+def stock_now(outcome: Outcome, world: World) -> dict[str, int]:
+    """How much of each product that was asked for is on sale now."""
+    if not is_request(outcome.request):
+        return {}
+    return {line.product: world.available(line.product) for line in lines_of(outcome.request)}
 
 
 def _waiting(end: Event | None, events: Sequence[Event]) -> list[str]:
@@ -107,32 +121,27 @@ def _reason(events: Sequence[Event]) -> str:
             case TransactionRejected():
                 return f"{event.rule}: {event.reason}"
             case TransactionCompensating() | TransactionAbandoned():
-                return f"{event.operation} failed: {event.reason}"
+                return f"{event.operation} failed: {event.reason}" if event.operation else event.reason
             case _:
                 continue
+    return ""
+
+
+def _customer_told(events: Sequence[Event]) -> str:
+    """What a customer may be told of why it failed: of a fraud no more than of any other decline."""
+    for event in events:
+        if isinstance(event, TransactionCompensating | TransactionAbandoned):
+            fault = FAULTS.get(event.reason)
+            return fault.customer if fault is not None else ""
     return ""
 
 
 def _never_reached(began: TransactionBegan, events: Sequence[Event]) -> list[str]:
     """The faults that were to be injected and never struck."""
     struck = [event for event in events if isinstance(event, FaultInjected)]
-    missing = []
-    for text in began.faults:
-        target, _, rest = text.partition(":")
-        name = rest.split("@")[0].split("%")[0]
-        # A rule may name an operation, a revert or its service; the fault's name decides.
-        if not any(each.fault == name and _names(target, each, events) for each in struck):
-            missing.append(text)
-    return missing
-
-
-def _names(target: str, struck: FaultInjected, events: Sequence[Event]) -> bool:
-    if target in (struck.operation, struck.compensation):
-        return True
-    return any(
-        getattr(event, "service", "") == target and getattr(event, "operation", "") == struck.operation
-        for event in events
-    )
+    saga = saga_of(began)
+    rules = {text: parse_fault(text, saga) for text in began.faults}
+    return [text for text, rule in rules.items() if not any(explains(rule, event, saga) for event in struck)]
 
 
 def _changes(events: Sequence[Event]) -> list[Change]:

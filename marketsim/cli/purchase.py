@@ -1,20 +1,18 @@
-"""`marketsim purchase`: one purchase, with failures injected, and its timeline as it happens."""
+"""`marketsim purchase` and `checkout`: buy something, with failures injected, and watch it as it happens."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from marketsim.cli import complete
+from marketsim.cli import complete, options
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command
-from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.errors import InputError, quoted
 
-__all__ = ["purchase_app"]
+__all__ = ["checkout_app", "purchase_app"]
 
 purchase_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
-
-QUANTITY_REQUEST_MAX = 1_000_000
-"""What is above cannot be meant as a request; what is below is for the guardrails to judge."""
+checkout_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
 
 
 @command(
@@ -31,46 +29,97 @@ def purchase(
         ),
     ],
     quantity: Annotated[int, typer.Option("--quantity", "-n", help="How many units.")] = 1,
-    customer: Annotated[
-        str | None,
-        typer.Option("--customer", "-c", help="The customer's id; else the first.", show_default=False),
-    ] = None,
-    fail: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fail",
-            metavar="FAULT",
-            help="Inject a failure, such as payment:card_declined@1; see: marketsim faults list. Repeat it.",
-            show_default=False,
-            autocompletion=complete.faults,
-        ),
-    ] = None,
-    policy: Annotated[
-        str, typer.Option("--policy", help="The rules of compensation.", autocompletion=complete.policies)
-    ] = "default",
-    seed: Annotated[int, typer.Option("--seed", help="Decides whatever is left to chance.")] = 0,
-    durability: Annotated[
-        str,
-        typer.Option("--durability", metavar="group|each|none", help="When an event is synced to the disk."),
-    ] = "group",
-    real_time: Annotated[
-        bool, typer.Option("--real-time", help="Wait for real, and watch it happen.")
-    ] = False,
+    customer: options.Customer = None,
+    fail: options.Fail = None,
+    policy: options.Policy = "default",
+    gateway: options.Gateway = "stripe",
+    deadline: options.Deadline = None,
+    cancel_after: options.Cancel = None,
+    seed: options.Seed = 0,
+    durability: options.Durability = "group",
+    real_time: options.RealTime = False,
 ) -> int:
     """Buy PRODUCT for a customer, break it as you like, and watch what is reverted."""
-    from marketsim.cli.live import Request, run_purchase
+    options.check_quantity(quantity, "--quantity")
+    how = (customer, fail, policy, seed, real_time, gateway, deadline, cancel_after)
+    return _run(session, "purchase", [(product, quantity)], durability, *how)
 
-    if not 1 <= quantity <= QUANTITY_REQUEST_MAX:
-        raise InputError(
-            f"a quantity of {quoted(quantity)} cannot be bought", where="--quantity", todo="give 1 or more"
-        )
-    if durability not in ("group", "each", "none"):
-        raise InputError(
-            f"no durability is called {quoted(durability)}",
-            where="--durability",
-            todo=nearest(durability, ["group", "each", "none"]),
-        )
-    if not 0 <= seed < 2**63:
-        raise InputError(f"a seed of {quoted(seed)}", where="--seed", todo="give a number from 0 to 2^63 - 1")
-    request = Request(product, customer, quantity, fail or [], policy, seed, real_time)
-    return Exit(run_purchase(session, request, durability))  # type: ignore[arg-type]
+
+@command(
+    checkout_app,
+    "checkout",
+    example="marketsim checkout laptop-1 mouse-1=2 --fail capture_payment:card_declined",
+    writes=True,
+)
+def checkout(
+    session: Session,
+    products: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PRODUCT[=N]...",
+            help="The ids of products, and how many of each.",
+            show_default=False,
+            autocompletion=complete.products,
+        ),
+    ],
+    customer: options.Customer = None,
+    fail: options.Fail = None,
+    policy: options.Policy = "default",
+    gateway: options.Gateway = "stripe",
+    deadline: options.Deadline = None,
+    cancel_after: options.Cancel = None,
+    seed: options.Seed = 0,
+    durability: options.Durability = "group",
+    real_time: options.RealTime = False,
+) -> int:
+    """Buy a cart: reserve each PRODUCT, authorize, order, capture; from there on it only goes forward."""
+    how = (customer, fail, policy, seed, real_time, gateway, deadline, cancel_after)
+    return _run(session, "checkout", _cart(products), durability, *how)
+
+
+def _cart(words: list[str]) -> list[tuple[str, int]]:
+    """What ``laptop-1 mouse-1=2`` asks for. Raises InputError."""
+    cart: dict[str, int] = {}
+    for word in words:
+        product, equals, number = word.partition("=")
+        if not product or (equals and not (number.isascii() and number.isdigit() and len(number) < 8)):
+            raise InputError(f"{quoted(word)} is no product and number", todo="write laptop-1 or laptop-1=2")
+        if product in cart:
+            raise InputError(f"{quoted(product)} stands in the cart twice", todo=f"write {product}=N once")
+        cart[product] = int(number) if equals else 1
+        options.check_quantity(cart[product], product)
+    return list(cart.items())
+
+
+def _run(
+    session: Session,
+    saga: str,
+    goods: list[tuple[str, int]],
+    durability: Any,
+    customer: str | None,
+    fail: list[str] | None,
+    policy: str,
+    seed: int,
+    real_time: bool,
+    gateway: str,
+    deadline: str | None,
+    cancel_after: str | None,
+) -> int:
+    from marketsim.cli.live import Request, run_purchase
+    from marketsim.market.requests import Line
+
+    options.check_durability(durability)
+    options.check_seed(seed)
+    request = Request(
+        saga,
+        [Line(product, quantity) for product, quantity in goods],
+        customer,
+        fail or [],
+        policy,
+        seed,
+        real_time,
+        gateway,
+        options.span(deadline, "--deadline"),
+        options.span(cancel_after, "--cancel-after"),
+    )
+    return Exit(run_purchase(session, request, durability))

@@ -1,15 +1,18 @@
 """`marketsim recover`: finish what a crash left open, forward or back."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from marketsim.cli import complete
 from marketsim.cli.exits import Exit
-from marketsim.cli.outcome import Outcome, outcome_of
+from marketsim.cli.outcome import Outcome, outcome_of, stock_now
 from marketsim.cli.session import Session, command
 from marketsim.market.directory import Market
 from marketsim.market.world import World
+from marketsim.saga.definition import Saga
+from marketsim.saga.errors import InputError
 from marketsim.saga.events import Event, TransactionBegan
 
 __all__ = ["recover_app"]
@@ -30,18 +33,20 @@ def recover(
             autocompletion=complete.faults,
         ),
     ] = None,
+    back: Annotated[
+        bool, typer.Option("--back", help="Cancel it: revert whatever is not past its pivot.")
+    ] = False,
 ) -> int:
     """Finish what a crash left open: ask again under the same key, then go forward or revert."""
     from marketsim.audit.segments import read_events
     from marketsim.drivers.live import live_driver
     from marketsim.drivers.live import recover as finish
     from marketsim.drivers.recovery import open_transactions
-    from marketsim.market.sagas import SAGAS, saga_named
+    from marketsim.market.sagas import SAGAS, saga_of
     from marketsim.saga.faults import parse_fault
-    from marketsim.saga.policies import policy_named
 
     for text in fail or []:
-        parse_fault(text, SAGAS["purchase"], where="--fail")
+        _check_somewhere(text, SAGAS.values())
     with session.writing(whole=True) as market:
         market.log.flush()
         history = list(read_events(market.path / "audit"))
@@ -55,14 +60,33 @@ def recover(
         finish(
             driver,
             left_open,
-            saga_named,
-            policy_named,
-            lambda saga: [parse_fault(text, saga, where="--fail") for text in fail or []],
+            saga_of,
+            lambda saga: [parse_fault(text, saga) for text in fail or [] if _belongs(text, saga)],
+            back=back,
         )
         market.log.flush()
         outcomes = [outcome_of(_before(history, name), events) for name, events in added.items()]
         _tell(session, market, added, outcomes)
     return max((_exit(outcome) for outcome in outcomes), default=Exit.OK)
+
+
+def _check_somewhere(text: str, sagas: Iterable[Saga]) -> None:
+    """Raise InputError for a fault that can strike in none of the sagas."""
+    from marketsim.saga.faults import parse_fault
+
+    wrong: InputError | None = None
+    for saga in sagas:
+        try:
+            parse_fault(text, saga, where="--fail")
+            return
+        except InputError as error:
+            wrong = wrong or error
+    assert wrong is not None
+    raise wrong
+
+
+def _belongs(text: str, saga: Saga) -> bool:
+    return text.partition(":")[0] in saga.targets()
 
 
 def _before(history: list[Event], transaction: str) -> list[Event]:
@@ -100,5 +124,4 @@ def _tell(session: Session, market: Market, added: dict[str, list[Event]], outco
     for outcome in outcomes:
         console = session.console()
         Timeline(session.out, on=console).show_all(added[outcome.transaction])
-        available = market.world.available(str(outcome.request.get("product", "")))
-        show_summary(outcome, available, console, glyphs_for(session.out))
+        show_summary(outcome, stock_now(outcome, market.world), console, glyphs_for(session.out))

@@ -111,8 +111,8 @@ def _parts(events: Sequence[Event], before: Sequence[Event], wanted: str | None)
 
 def _again(session: Session, part: _Part, alone: bool, step: bool, until: int | None) -> Replay:
     from marketsim.drivers.replay import replay as run_again
-    from marketsim.market.sagas import saga_named
-    from marketsim.saga.policies import policy_named
+    from marketsim.market.sagas import saga_of
+    from marketsim.saga.policies import policy_of
 
     watch: Callable[[Event], None] | None = None
     if alone and not session.silent:
@@ -121,8 +121,8 @@ def _again(session: Session, part: _Part, alone: bool, step: bool, until: int | 
     return run_again(
         part.recorded,
         began.transaction,
-        saga_named(began.saga),
-        policy_named(began.policy),
+        saga_of(began),
+        policy_of(began),
         part.world,
         watch,
     )

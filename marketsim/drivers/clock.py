@@ -1,11 +1,12 @@
 """The clocks: virtual time that passes in no time, and real time that is waited for."""
 
+import re
 import time
 from datetime import UTC, datetime
 
 from marketsim.saga.errors import InputError, quoted
 
-__all__ = ["Clock", "RealClock", "now_us", "parse_time", "stamp"]
+__all__ = ["SPAN_MAX_US", "Clock", "RealClock", "now_us", "parse_time", "span_us", "stamp"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,6 +30,24 @@ def parse_time(text: str) -> int:
         raise InputError(f"{quoted(text)} is not a time", todo="write 2026-01-31T12:00:00Z") from None
     since = moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+SPAN_MAX_US = 365 * 24 * 3_600_000_000
+"""The longest time that can be asked for: a year, in microseconds."""
+
+_UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
+_SPAN = re.compile(r"([0-9]{1,15})(us|ms|s|m|h)")
+
+
+def span_us(text: str) -> int:
+    """A length of time as people write it, such as 0s, 250ms or 2m, in microseconds. Raises InputError."""
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise InputError(f"{quoted(text)} is not a time", todo="write 0s, 250ms, 2m or 1h")
+    length_us = int(found[1]) * _UNITS_US[found[2]]
+    if length_us > SPAN_MAX_US:
+        raise InputError(f"{quoted(text)} is too late", todo="a run may take a year")
+    return length_us
 
 
 class Clock:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn, Protocol
 
 from marketsim.drivers.clock import Clock, RealClock, now_us, parse_time
-from marketsim.drivers.recovery import fault_plan, resume
+from marketsim.drivers.recovery import deaths_in, fault_plan, resume
 from marketsim.drivers.virtual import Driver, Running, World
 from marketsim.saga.definition import Policy, Saga
 from marketsim.saga.events import Event, TransactionBegan
 from marketsim.saga.faults import FaultPlan, FaultRule
+from marketsim.saga.policies import policy_of
 from marketsim.saga.tape import Tape
+from marketsim.saga.wants import Came, Stop
 
 __all__ = ["DurableLog", "live_driver", "present", "recover", "transact"]
 
@@ -25,6 +27,10 @@ class DurableLog(Protocol):
 
     def flush(self) -> None:
         """Write what is buffered, and sync it."""
+        ...
+
+    def tear(self) -> None:
+        """Write half a line, as a process does that dies while it writes."""
         ...
 
 
@@ -43,8 +49,10 @@ def live_driver(
 ) -> Driver:
     """A driver whose time goes on from ``last_time``, and whose crash kills this process for real."""
 
-    def die() -> NoReturn:
+    def die(torn: bool) -> NoReturn:
         log.flush()
+        if torn:
+            log.tear()
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
         os._exit(137)  # Where a signal cannot kill, this does.
 
@@ -63,22 +71,29 @@ def transact(driver: Driver, saga: Saga, policy: Policy, began: TransactionBegan
 def recover(
     driver: Driver,
     left_open: Mapping[str, list[Event]],
-    saga_named: Callable[[str], Saga],
-    policy_named: Callable[[str], Policy],
+    saga_of: Callable[[TransactionBegan], Saga],
     extra: Callable[[Saga], Iterable[FaultRule]] = lambda saga: (),
+    *,
+    back: bool = False,
 ) -> list[Running]:
     """Finish what a dead process left open; it goes forward or is reverted.
 
     The faults a transaction began with go on striking, except those that kill the process;
-    ``extra`` adds to them. Two recoverers at once are kept apart by the market's lock.
+    ``extra`` adds to them. With ``back`` it is cancelled, and is reverted unless it is past its pivot.
+    Two recoverers at once are kept apart by the market's lock.
     """
     resumed: list[Running] = []
     for events in left_open.values():
         began = events[0]
         assert isinstance(began, TransactionBegan)
-        saga = saga_named(began.saga)
-        rules = fault_plan(began, saga, crashes=False).rules
+        saga = saga_of(began)
+        rules = fault_plan(began, saga, deaths=deaths_in(events)).rules
         plan = FaultPlan([*rules, *extra(saga)])
-        resumed.append(resume(driver, saga, policy_named(began.policy), Tape(began.seed), events, plan))
+        running = resume(driver, saga, policy_of(began), Tape(began.seed), events, plan)
+        if back:
+            driver.expect(
+                running, Came(Stop("cancelled", "recovered, and not wanted any more"), "stopped"), 0
+            )
+        resumed.append(running)
     driver.run()
     return resumed

@@ -5,7 +5,7 @@ from typing import Any
 
 from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock
-from marketsim.drivers.recovery import fault_plan, resume
+from marketsim.drivers.recovery import deaths_in, fault_plan, resume
 from marketsim.drivers.virtual import Driver, NoWorld, World
 from marketsim.saga.definition import Saga
 from marketsim.saga.errors import ProcessCrashed
@@ -39,14 +39,15 @@ def run_in_memory(
         transaction="tx-1", saga=saga.name, policy=policy, request=request, seed=seed, faults=texts
     )
     log, fold, clock = MemoryLog(), world or NoWorld(), Clock(start_us)
-    driver = Driver(log, fold, clock)
-    driver.begin(saga, rules, Tape(seed), began, fault_plan(began, saga))
     while True:
+        driver, recorded = Driver(log, fold, clock), list(log.events)
         try:
+            if recorded:
+                plan = fault_plan(began, saga, deaths=deaths_in(recorded))
+                resume(driver, saga, rules, Tape(seed), recorded, plan)
+            else:
+                driver.begin(saga, rules, Tape(seed), began, fault_plan(began, saga))
             driver.run()
             return log.events
         except ProcessCrashed:
-            driver = Driver(log, fold, clock)
-            # Nothing was recorded yet if the process died before its first intent.
-            plan = fault_plan(began, saga, crashes=False)
-            resume(driver, saga, rules, Tape(seed), list(log.events), plan)
+            continue

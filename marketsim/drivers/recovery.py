@@ -7,36 +7,46 @@ stood, and the calls whose outcome was never recorded are made again under their
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
+from marketsim.drivers.clock import parse_time
 from marketsim.drivers.virtual import Driver, Running
 from marketsim.saga.definition import Policy, Saga
-from marketsim.saga.engine import Ask, Came, Engine, Invoke, Wait, Want
+from marketsim.saga.engine import Engine
 from marketsim.saga.errors import Diverged
 from marketsim.saga.events import (
     ENDS,
+    CompensationExpired,
     CompensationFailed,
     CompensationPartial,
     CompensationStarted,
     CompensationSucceeded,
     Event,
+    FaultInjected,
     OperationAborted,
     OperationFailed,
+    OperationLate,
+    OperationProbed,
     OperationProgress,
     OperationStarted,
     OperationSucceeded,
+    OperationSuspended,
     OperationUnknown,
     ProcessRecovered,
     TransactionBegan,
+    TransactionCancelRequested,
     TransactionRejected,
 )
-from marketsim.saga.faults import FAULTS, FaultPlan, parse_fault
+from marketsim.saga.faults import FaultPlan, parse_fault
 from marketsim.saga.tape import Tape
+from marketsim.saga.taxonomy import FAULTS
+from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want
 
-__all__ = ["by_engine", "fault_plan", "open_transactions", "resume", "same", "try_again"]
+__all__ = ["by_engine", "deaths_in", "fault_plan", "open_transactions", "resume", "same", "try_again"]
 
-_BY_OTHERS = ("ledger.", "order.", "notification.", "fault.", "process.", "dead_letter.")
+_BY_OTHERS = ("ledger.", "order.", "notification.", "service.", "fault.", "process.", "dead_letter.")
 _STARTS = (OperationStarted, CompensationStarted)
 
 
@@ -71,10 +81,19 @@ def open_transactions(events: Iterable[Event]) -> dict[str, list[Event]]:
     return found
 
 
-def fault_plan(began: TransactionBegan, saga: Saga, *, crashes: bool = True) -> FaultPlan:
-    """The faults a transaction began with; without ``crashes`` those that kill the process are left out."""
+def fault_plan(began: TransactionBegan, saga: Saga, *, deaths: int = 0) -> FaultPlan:
+    """The faults a transaction began with, less those that kill a process and did so often enough.
+
+    ``deaths`` is how many processes have died in it so far.
+    """
     rules = [parse_fault(text, saga, where=began.transaction) for text in began.faults]
-    return FaultPlan(rule for rule in rules if crashes or FAULTS[rule.fault.name].outcome != "crash")
+    crash = "crash"
+    return FaultPlan(rule for rule in rules if rule.fault.outcome != crash or rule.fault.deaths > deaths)
+
+
+def deaths_in(recorded: Iterable[Event]) -> int:
+    """How many processes have died over a transaction that is open: the one before it, and recoverers."""
+    return 1 + sum(isinstance(event, ProcessRecovered) for event in recorded)
 
 
 def resume(
@@ -99,17 +118,62 @@ def resume(
     want, finished = rerun.through()
     if finished:
         return running
-    asked = [each for each in rerun.under_way if isinstance(each, Invoke)]
-    driver.record(
-        ProcessRecovered(transaction=began.transaction, asked_again=[each.intent.key for each in asked])
-    )
+    suspended = {(each.operation, each.attempt) for each in events if isinstance(each, OperationSuspended)}
+    asked = [
+        each
+        for each in rerun.under_way
+        if isinstance(each, Invoke) and (each.operation.name, each.attempt) not in suspended
+    ]
+    keys = [each.intent.key for each in asked if each.intent is not None]
+    driver.record(ProcessRecovered(transaction=began.transaction, asked_again=keys))
+    engine.now_us = driver.clock.now_us
     for each in rerun.under_way:
-        if isinstance(each, Invoke):
-            driver.invoke(running, each, again=True)
-        else:
+        if isinstance(each, Wait):
             driver.expect(running, Came(each, "waited"), each.delay_us)
+        elif each in asked:
+            _ask_again(driver, running, each)
+    _await_arrivals(driver, running, recorded, rerun.under_way)
+    stops = {event.code for event in recorded if isinstance(event, TransactionCancelRequested)}
+    driver.stop_in_time(running, parse_time(began.time), stops)
     driver.pump(running, want)
     return running
+
+
+def _ask_again(driver: Driver, running: Running, want: Invoke) -> None:
+    """Make a call again whose outcome was never recorded, unless it must not be made twice."""
+    if want.operation.one_shot and want.role == "action":
+        reason = "the process died, and it must not be asked for twice"
+        driver.expect(running, Came(want, "unknown", code="interrupted", reason=reason, again=True), 0)
+    else:
+        driver.invoke(running, want, again=True)
+
+
+def _await_arrivals(
+    driver: Driver, running: Running, recorded: list[Event], under_way: list[Invoke | Wait]
+) -> None:
+    """What services still had to say when the process died, they will say to the next one."""
+    operations, now_us = running.engine.saga.operations, driver.clock.now_us
+    heard = {(each.operation, each.attempt) for each in recorded if isinstance(each, OperationLate)}
+    for event in recorded:
+        if not isinstance(event, FaultInjected) or not FAULTS[event.fault].arrives:
+            continue
+        if (event.operation, event.attempt) in heard or event.compensation or event.probe:
+            continue
+        operation = operations[event.operation]
+        waiting = [each for each in under_way if isinstance(each, Invoke) and each.operation is operation]
+        want = next(iter(waiting), None) or Invoke(operation, event.attempt, _intent(recorded, event))
+        passed_us = now_us - parse_time(event.time)
+        driver.arrive(running, want, FAULTS[event.fault], operation.time_limit_us - passed_us)
+
+
+def _intent(recorded: list[Event], struck: FaultInjected) -> OperationStarted | None:
+    for event in recorded:
+        if isinstance(event, OperationStarted) and (event.operation, event.attempt) == (
+            struck.operation,
+            struck.attempt,
+        ):
+            return event
+    return None
 
 
 def try_again(
@@ -152,16 +216,22 @@ class _Rerun:
     """Feeds an engine from the record until the record is used up."""
 
     def __init__(self, running: Running, expected: deque[Event], again: set[str]) -> None:
+        self.running = running
         self.run = running.run
         self.expected = expected
+        self._time = ""
         self.again = again
         self.under_way: list[Invoke | Wait] = []
 
     def through(self) -> tuple[Want, bool]:
         """What the engine wants when the record ends, and whether it had ended already."""
+        engine = self.running.engine
         try:
             want: Want = next(self.run)
             while self.expected:
+                if (time := self.expected[0].time) != self._time:
+                    # What the engine decided, it decided at the moment of what it then recorded.
+                    self._time, engine.now_us = time, parse_time(time)
                 want = self._serve(want)
             return want, False
         except StopIteration:
@@ -175,13 +245,14 @@ class _Rerun:
             broken = self.expected[0]
             told = (broken.rule, broken.reason) if isinstance(broken, TransactionRejected) else None
             return self.run.send(told)
-        if isinstance(want, Invoke):
+        if isinstance(want, Invoke) and want.intent is not None:
             self._match(want.intent)
         if want is not None:
             self.under_way.append(want)
             return self.run.send(None)
         came = self._next_came()
-        self.under_way.remove(came.want)
+        if came.want in self.under_way and came.outcome != "suspended":
+            self.under_way.remove(came.want)
         return self.run.send(came)
 
     def _match(self, event: Event) -> None:
@@ -195,10 +266,14 @@ class _Rerun:
 
     def _next_came(self) -> Came:
         event = self.expected[0]
+        unawaited = self._unawaited(event)
+        if unawaited is not None:
+            return unawaited
         for want in self.under_way:
             came = _came_of(want, event)
             if came is not None:
-                came.again = isinstance(want, Invoke) and want.intent.key in self.again
+                key = want.intent.key if isinstance(want, Invoke) and want.intent is not None else ""
+                came.again = key in self.again
                 return came
         # A pause that ended after its transaction had failed leaves no trace: it is over.
         waits = [want for want in self.under_way if isinstance(want, Wait)]
@@ -206,18 +281,32 @@ class _Rerun:
             return Came(waits[0], "waited")
         raise Diverged(f"nothing was under way that leads to {event.type}", where=f"seq {event.seq}")
 
+    def _unawaited(self, event: Event) -> Came | None:
+        """What came without being waited for."""
+        if isinstance(event, TransactionCancelRequested):
+            return Came(Stop(event.code, event.reason), "stopped")
+        if isinstance(event, OperationLate):
+            want = Invoke(self.running.engine.saga.operations[event.operation], event.attempt, None)
+            outcome: Any = event.outcome
+            return Came(want, outcome, event.result, event.code, event.reason)
+        return None
+
+
+def _role(event: Event) -> str:
+    if getattr(event, "compensation", ""):
+        return "revert"
+    return "probe" if getattr(event, "probe", "") else "action"
+
 
 def _came_of(want: Invoke | Wait, event: Event) -> Came | None:
     """What came of ``want``, if ``event`` tells of it."""
     if getattr(event, "operation", "") != want.operation.name:
         return None
-    if (
-        getattr(event, "attempt", 0) != want.attempt
-        or bool(getattr(event, "compensation", "")) != want.revert
-    ):
+    if getattr(event, "attempt", 0) != want.attempt or _role(event) != want.role:
         return None
     if isinstance(want, Wait):
-        return Came(want, "waited") if isinstance(event, _STARTS) else None
+        # A question has no intent: that its pause is over shows in the answer.
+        return Came(want, "waited") if isinstance(event, (*_STARTS, OperationProbed)) else None
     match event:
         case OperationSucceeded() | CompensationSucceeded():
             return Came(want, "succeeded", event.result)
@@ -225,10 +314,16 @@ def _came_of(want: Invoke | Wait, event: Event) -> Came | None:
             return Came(want, "failed", code=event.code, reason=event.reason, retry=event.retry)
         case OperationUnknown():
             return Came(want, "unknown", code=event.code, reason=event.reason)
+        case OperationSuspended():
+            return Came(want, "suspended", code=event.code, reason=event.reason, expires_us=event.expires_us)
         case OperationAborted():
             return Came(want, "aborted", event.payload, code="aborted", reason=event.reason)
+        case OperationProbed():
+            return _came_of_probe(want, event)
         case CompensationPartial():
             return Came(want, "partial", event.result, remains=event.remains)
+        case CompensationExpired():
+            return Came(want, "expired", reason=event.reason)
         case CompensationFailed():
             return Came(
                 want,
@@ -238,3 +333,12 @@ def _came_of(want: Invoke | Wait, event: Event) -> Came | None:
                 retry=event.retry,
             )
     return None
+
+
+def _came_of_probe(want: Invoke, event: OperationProbed) -> Came:
+    came = Came(want, "unknown", event.result, event.code, event.reason)
+    if event.outcome == "landed":
+        came.outcome = "succeeded"
+    elif event.outcome == "not_landed":
+        came.outcome = "failed"
+    return came

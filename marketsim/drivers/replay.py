@@ -12,7 +12,7 @@ import msgspec
 from marketsim.drivers.clock import Clock, parse_time
 from marketsim.drivers.recovery import resume, same
 from marketsim.drivers.virtual import Driver, World
-from marketsim.saga.definition import Operation, Policy, Saga
+from marketsim.saga.definition import Operation, Policy, Role, Saga
 from marketsim.saga.errors import Diverged, InputError, ProcessCrashed, quoted
 from marketsim.saga.events import (
     CompensationEvent,
@@ -28,8 +28,10 @@ from marketsim.saga.events import (
     TransactionBegan,
     TransactionStuck,
 )
-from marketsim.saga.faults import FAULTS, Fault, FaultPlan
+from marketsim.saga.fault import Fault
+from marketsim.saga.faults import FaultPlan
 from marketsim.saga.tape import Tape
+from marketsim.saga.taxonomy import FAULTS
 
 __all__ = ["Difference", "Replay", "replay"]
 
@@ -139,16 +141,17 @@ class _RecordedPlan(FaultPlan):
         return True
 
     def strike(
-        self, transaction: str, operation: Operation, revert: bool, attempt: int, tape: Tape
+        self, transaction: str, operation: Operation, role: Role, attempt: int, tape: Tape
     ) -> Fault | None:
         due = iter(self._own[len(self._compared) : len(self._compared) + 2])
         event = next(due, None)
         if isinstance(event, OperationStarted | CompensationStarted):
             event = next(due, None)
-        here = (operation.name, operation.revert_name if revert else "", attempt)
-        if isinstance(event, FaultInjected) and (event.operation, event.compensation, event.attempt) == here:
-            return FAULTS.get(event.fault)
-        return None
+        here = (operation.name, operation.point(role), attempt)
+        if not isinstance(event, FaultInjected):
+            return None
+        there = (event.operation, event.compensation or event.probe or event.operation, event.attempt)
+        return FAULTS.get(event.fault) if there == here else None
 
 
 class _ComparingLog:

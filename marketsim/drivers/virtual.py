@@ -1,6 +1,6 @@
 """The virtual driver: any number of transactions, interleaved at their boundaries on one clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from heapq import heappop, heappush
 from typing import Any, NoReturn, Protocol
 
@@ -8,13 +8,25 @@ import msgspec
 
 from marketsim.drivers.clock import Clock
 from marketsim.saga.definition import Call, Policy, Saga, plain
-from marketsim.saga.engine import Ask, Came, Engine, Invoke, Run, Wait, Want, action_key
-from marketsim.saga.errors import Aborted, Failed, MarketsimError, Partial, ProcessCrashed, Unknown
+from marketsim.saga.engine import Engine
+from marketsim.saga.errors import (
+    NOTHING_STANDS,
+    RETURNED_TOO_MUCH,
+    Aborted,
+    Expired,
+    Failed,
+    MarketsimError,
+    Partial,
+    ProcessCrashed,
+    Unknown,
+)
 from marketsim.saga.events import Event, FaultInjected, TransactionBegan
-from marketsim.saga.faults import Fault, FaultPlan
+from marketsim.saga.fault import SETTLED, SUSPENDED_MAX_US, Fault
+from marketsim.saga.faults import FaultPlan
 from marketsim.saga.tape import Tape
+from marketsim.saga.wants import Ask, Came, Invoke, Run, Stop, Wait, Want, action_key, late_event
 
-__all__ = ["Driver", "Log", "NoWorld", "Running", "World"]
+__all__ = ["Arrival", "Driver", "Log", "NoWorld", "Running", "World"]
 
 
 class Log(Protocol):
@@ -51,7 +63,14 @@ class Running(msgspec.Struct, eq=False):
     last: Event | None = None
 
 
-def crashed() -> NoReturn:
+class Arrival(msgspec.Struct, frozen=True, eq=False):
+    """What a service still has to say, or to do, about a call that is over for its caller."""
+
+    want: Invoke
+    fault: Fault
+
+
+def crashed(torn: bool) -> NoReturn:
     """Die in memory: nothing of the process survives but what was appended to the log."""
     raise ProcessCrashed
 
@@ -82,7 +101,7 @@ class Driver:
 
     ``record`` appends an event to ``log``, applies it to ``world``, and shows it to ``watch``. A call
     takes effect when it is made, and its answer arrives after its latency. ``die`` is what a crash
-    does: it must not return.
+    does, told whether it leaves a torn record: it must not return.
     """
 
     def __init__(
@@ -92,13 +111,13 @@ class Driver:
         clock: Clock,
         *,
         watch: Callable[[Event], None] | None = None,
-        die: Callable[[], NoReturn] = crashed,
+        die: Callable[[bool], NoReturn] = crashed,
     ) -> None:
         self.world: Any = world
         self.clock = clock
         self.die = die
         self.record = _recorder(log, world, clock, watch)
-        self._coming: list[tuple[int, int, Running, Came | None]] = []
+        self._coming: list[tuple[int, int, Running, Came | Arrival | None]] = []
         self._counter = 0
 
     def begin(
@@ -115,9 +134,18 @@ class Driver:
         engine = Engine(saga, policy, tape, began)
         running = Running(engine, engine.run(), plan if plan is not None else FaultPlan(), tape)
         self.expect(running, None, delay_us)
+        self.stop_in_time(running, self.clock.now_us + delay_us)
         return running
 
-    def expect(self, running: Running, came: Came | None, delay_us: int) -> None:
+    def stop_in_time(self, running: Running, began_us: int, asked: Container[str] = ()) -> None:
+        """Ask it to stop when it is to be cancelled, or its deadline passes, unless it was asked already."""
+        began = running.engine.began
+        for code, after_us in (("deadline_exceeded", began.deadline_us), ("cancelled", began.cancel_us)):
+            if after_us and code not in asked:
+                due_us = max(0, began_us + after_us - self.clock.now_us)
+                self.expect(running, Came(Stop(code, "as it was asked for"), "stopped"), due_us)
+
+    def expect(self, running: Running, came: Came | Arrival | None, delay_us: int) -> None:
         """Have ``came`` reach the engine ``delay_us`` microseconds from now."""
         self._counter += 1
         heappush(self._coming, (self.clock.now_us + delay_us, self._counter, running, came))
@@ -128,12 +156,25 @@ class Driver:
 
     def run(self) -> None:
         """Go on until no transaction has anything under way."""
-        coming, clock, pump = self._coming, self.clock, self.pump
+        coming, clock, go_on = self._coming, self.clock, self.go_on
         while coming:
             due_us, _, running, came = heappop(coming)
+            arrives = type(came) is Arrival
+            # Whoever has ended waits for nothing: it must not hold up the clock.
+            if running.last is not None and not arrives:
+                continue
             if due_us > clock.now_us:
                 clock.advance(due_us)
-            pump(running, running.run.send(came))
+            if arrives:
+                came = self._arrived(running, came)  # type: ignore[arg-type]
+                if running.last is not None:
+                    continue
+            go_on(running, came)  # type: ignore[arg-type]
+
+    def go_on(self, running: Running, came: Came | None) -> None:
+        """Send the engine what came, and carry out what it wants then."""
+        running.engine.now_us = self.clock.now_us
+        self.pump(running, running.run.send(came))
 
     def pump(self, running: Running, want: Want) -> None:
         """Carry out what the engine wants, from ``want`` on, until it can go no further by itself."""
@@ -168,59 +209,114 @@ class Driver:
 
     def invoke(self, running: Running, want: Invoke, *, again: bool = False) -> None:
         """Make a call: the intent first (unless it stands already), then the fault or the handler."""
-        operation, revert, attempt, tape = want.operation, want.revert, want.attempt, running.tape
-        transaction = running.engine.transaction
-        fault = running.plan.strike(transaction, operation, revert, attempt, tape)
+        transaction, tape = running.engine.transaction, running.tape
+        fault = running.plan.strike(transaction, want.operation, want.role, want.attempt, tape)
+        took_us = self._took_us(running, want, fault)
         if fault is None:
-            if not again:
+            if not again and want.intent is not None:
                 self.record(want.intent)
-            came = self._call(running, want)
+            came = self.call(running, want)
         else:
-            came = self._struck(running, want, fault, again)
+            came = self._struck(running, want, fault, again, took_us)
+        if want.verify:
+            came = self._verified(running, want, came)
         if again:
             came.again = True
-        if fault is not None and fault.slow:
-            took_us = operation.time_limit_us
-        else:
-            place = operation.revert_name if revert else operation.name
-            least_us, most_us = operation.latency_us
-            took_us = tape.between(f"{transaction}/{place}@{attempt}/latency", least_us, most_us)
+        # Nobody waits longer than the time limit, for no answer.
         self._counter += 1
-        heappush(self._coming, (self.clock.now_us + took_us, self._counter, running, came))
+        due_us = self.clock.now_us + min(took_us, want.operation.time_limit_us)
+        heappush(self._coming, (due_us, self._counter, running, came))
 
-    def _struck(self, running: Running, want: Invoke, fault: Fault, again: bool) -> Came:
+    def _took_us(self, running: Running, want: Invoke, fault: Fault | None) -> int:
+        """How long the answer to a call takes, in microseconds."""
+        operation = want.operation
+        if fault is not None and fault.slow:
+            return operation.time_limit_us
+        least_us, most_us = operation.latency_us
+        if fault is not None and fault.name == "slow":
+            least_us, most_us = 5 * least_us, 100 * most_us
+        place = operation.point(want.role)
+        point = f"{running.engine.transaction}/{place}@{want.attempt}/latency"
+        return running.tape.between(point, least_us, most_us)
+
+    def _struck(self, running: Running, want: Invoke, fault: Fault, again: bool, took_us: int) -> Came:
         """Let a fault strike a call, and tell what the engine is told."""
         injected = FaultInjected(
             transaction=running.engine.transaction,
             operation=want.operation.name,
-            compensation=want.operation.revert_name if want.revert else "",
+            compensation=want.operation.revert_name if want.role == "revert" else "",
+            probe=want.operation.probe_name if want.role == "probe" else "",
             attempt=want.attempt,
             fault=fault.name,
         )
         if fault.moment == "intent":
             self.record(injected)
-            self.die()
-        if not again:
+            self.die(False)
+        if not again and want.intent is not None:
             self.record(want.intent)
         self.record(injected)
-        landed = self._call(running, want) if fault.phase == "after" else None
+        reaches = fault.phase in ("within", "after") or (fault.phase == "answer" and fault.landed == "yes")
+        landed = self.call(running, want, fault.name) if reaches else None
         if fault.outcome == "crash":
             if fault.moment != "record":
-                self.die()
+                self.die(fault.moment == "torn")
             running.crash_after = want
             return landed or Came(want, "unknown", code=fault.name)
-        if fault.outcome == "succeeded":
-            return Came(want, "succeeded")
-        return Came(want, fault.outcome, code=fault.name, reason=fault.sentence, retry=fault.retry)
+        if fault.stops:
+            self.expect(running, Came(Stop(fault.stops, fault.sentence), "stopped"), took_us // 2)
+        return self._answered(running, want, fault, landed, took_us)
 
-    def _call(self, running: Running, want: Invoke) -> Came:
+    def _answered(
+        self, running: Running, want: Invoke, fault: Fault, landed: Came | None, took_us: int
+    ) -> Came:
+        """What the engine is told of a call that was struck; what it is not told now may arrive later."""
+        late = took_us > want.operation.time_limit_us
+        if want.role == "action" and (fault.arrives or late):
+            self.arrive(running, want, fault, took_us)
+        if late:
+            return Came(want, "unknown", code=fault.name, reason=fault.sentence)
+        if fault.phase == "within" and landed is not None:
+            return landed
+        if fault.outcome == "succeeded":
+            return landed or Came(want, "succeeded")
+        came = Came(want, fault.outcome, code=fault.name, reason=fault.sentence, retry=fault.retry)  # type: ignore[arg-type]
+        if fault.outcome == "suspended":
+            came.expires_us = SUSPENDED_MAX_US
+        if fault.outcome == "aborted":
+            came.code, came.result = "aborted", {"because": fault.name}
+        return came
+
+    def arrive(self, running: Running, want: Invoke, fault: Fault, took_us: int) -> None:
+        """Have what a service still has to say reach the engine: ``took_us`` from now, and a while."""
+        point = f"{running.engine.transaction}/{want.operation.name}@{want.attempt}/arrival"
+        delay_us = max(0, took_us + running.tape.between(point, *fault.arrives_us))
+        self.expect(running, Arrival(want, fault), delay_us)
+
+    def _arrived(self, running: Running, arrival: Arrival) -> Came:
+        """Let happen what arrives late; whoever has ended is not told, and it is only recorded."""
+        want, fault = arrival.want, arrival.fault
+        match fault.arrives:
+            case "answer" | "landing":
+                came = self.call(running, want, SETTLED if fault.arrives == "landing" else "")
+            case "refusal" | "failure" | "contradiction":
+                came = Came(want, "failed", code=fault.name, reason=fault.sentence)
+            case _:
+                came = Came(want, "succeeded", running.engine.results.get(want.operation.name, {}))
+        if running.last is not None:
+            self.record(late_event(running.engine.transaction, want, came))
+        return came
+
+    def call(self, running: Running, want: Invoke, fault: str = "") -> Came:
         """Let the handler act."""
-        operation, engine, key = want.operation, running.engine, want.intent.key
-        handler, compensation, done_under = operation.action, "", key
-        if want.revert:
-            assert operation.revert is not None
-            handler, compensation = operation.revert, operation.revert_name
-            done_under = action_key(engine.transaction, operation)
+        operation, engine, key = want.operation, running.engine, ""
+        handler, compensation = operation.action, ""
+        if want.role != "action":
+            found = operation.revert if want.role == "revert" else operation.probe
+            assert found is not None
+            handler, compensation = found, operation.revert_name if want.role == "revert" else ""
+        done_under = action_key(engine.transaction, operation)
+        if want.intent is not None:
+            key = want.intent.key
         call = Call(
             engine.began,
             engine.results,
@@ -229,22 +325,41 @@ class Driver:
             operation.name,
             compensation,
             want.attempt,
-            key,
-            done_under,
+            f"{key}#{want.attempt}" if fault == "new_key" else key,
+            done_under if want.role != "action" else key,
             want.result,
             want.reason,
+            want.payload,
+            fault,
+            self.clock.now_us,
         )
         try:
             return Came(want, "succeeded", plain(handler(call)))
         except Exception as error:
             return _unhappy(want, error)
 
+    def _verified(self, running: Running, want: Invoke, came: Came) -> Came:
+        """What came of a revert, held against what the service says still stands."""
+        if came.outcome not in ("succeeded", "unknown"):
+            return came
+        found = self.call(running, Invoke(want.operation, want.attempt, None, "probe"))
+        if found.outcome == "unknown":
+            return came
+        if found.code == NOTHING_STANDS:
+            result = came.result if came.outcome == "succeeded" else {"confirmed": want.operation.probe_name}
+            return Came(want, "succeeded", result)
+        if found.code == RETURNED_TOO_MUCH:
+            return Came(want, "failed", code=found.code, reason=found.reason)
+        reason = "the service says that it still stands"
+        still = Came(want, "failed", code="not_reverted", reason=reason, retry="safe")
+        return came if came.outcome == "unknown" else still
+
     def _die_after(self, running: Running, event: Event) -> None:
         """Die after the outcome was recorded, if a fault said so."""
         dying = running.crash_after
         if dying is not None and getattr(event, "operation", "") == dying.operation.name:
             running.crash_after = None
-            self.die()
+            self.die(False)
 
 
 def _unhappy(want: Invoke, error: Exception) -> Came:
@@ -258,10 +373,12 @@ def _unhappy(want: Invoke, error: Exception) -> Came:
                 return Came(want, "failed", code=error.code, reason=error.reason, retry=error.retry)
             case Unknown():
                 return Came(want, "unknown", code=error.code, reason=error.reason)
-            case Aborted() if not want.revert:
+            case Aborted() if want.role == "action":
                 return Came(want, "aborted", plain(error.payload), code="aborted", reason=error.reason)
-            case Partial() if want.revert:
+            case Partial() if want.role == "revert":
                 return Came(want, "partial", plain(error.result), remains=plain(error.remains))
+            case Expired() if want.role == "revert":
+                return Came(want, "expired", code="expired", reason=error.reason)
             case MarketsimError():
                 raise error  # The stream itself refused: this is no answer of the service.
     except TypeError as wrong:

@@ -3,7 +3,18 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from marketsim.market.ledger import AVAILABLE, MERCHANT, RESERVED, SOLD, SUPPLIER, money, stock
+from marketsim.market.ledger import (
+    AUTHORIZED,
+    AVAILABLE,
+    MERCHANT,
+    RESERVED,
+    SHIPPED,
+    SOLD,
+    SUPPLIER,
+    money,
+    stock,
+)
+from marketsim.market.requests import is_request, lines_of
 from marketsim.market.world import World, product_record
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
 
@@ -12,21 +23,24 @@ __all__ = ["history_before"]
 
 def history_before(world: World, request: Mapping[str, Any]) -> list[Event]:
     """Events whose fold is ``world``, as far as a transaction with this request can see it."""
-    return list(_history(world, str(request.get("product", "")), str(request.get("customer", ""))))
+    names = dict.fromkeys(line.product for line in lines_of(request)) if is_request(request) else {}
+    return list(_history(world, list(names), str(request.get("customer", ""))))
 
 
-def _history(world: World, product: str, customer: str) -> Iterator[Event]:
+def _history(world: World, names: list[str], customer: str) -> Iterator[Event]:
     yield MarketCreated(origin=world.origin, currency=world.currency)
-    products = [product_record(world.products[product])] if product in world.products else []
+    products = [product_record(world.products[name]) for name in names if name in world.products]
     customers = (
         [{"id": customer, "name": world.customers[customer].name}] if customer in world.customers else []
     )
     yield CatalogChanged(source="excerpt", products=products, customers=customers)
     postings = []
-    for account in (AVAILABLE, RESERVED, SOLD):
-        units = world.balances.get((account, product), 0)
-        postings += stock(product, units, SUPPLIER, account) if units else []
-    held_minor = world.balances.get((MERCHANT, world.currency), 0)
-    postings += money(held_minor, world.currency, "money:before", MERCHANT) if held_minor else []
+    for product in names:
+        for account in (AVAILABLE, RESERVED, SOLD, SHIPPED):
+            units = world.balances.get((account, product), 0)
+            postings += stock(product, units, SUPPLIER, account) if units else []
+    for account in (MERCHANT, AUTHORIZED):
+        held_minor = world.balances.get((account, world.currency), 0)
+        postings += money(held_minor, world.currency, "money:before", account) if held_minor else []
     if postings:
         yield LedgerPosted(postings=postings, reason="the balances before")

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from marketsim.saga.events import Posting
 
 __all__ = [
+    "AUTHORIZED",
     "AVAILABLE",
     "MERCHANT",
     "RESERVED",
+    "SHIPPED",
     "SOLD",
     "SUPPLIER",
     "customer_account",
@@ -20,7 +22,9 @@ SUPPLIER = "stock:supplier"
 AVAILABLE = "stock:available"
 RESERVED = "stock:reserved"
 SOLD = "stock:sold"
+SHIPPED = "stock:shipped"
 MERCHANT = "money:merchant"
+AUTHORIZED = "money:authorized"
 
 
 def customer_account(customer: str) -> str:

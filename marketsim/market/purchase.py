@@ -1,50 +1,19 @@
 """The purchase saga: check, reserve while the delivery is estimated, charge, order, notify."""
 
-from marketsim.market import services
+from marketsim.market import gateway, services
+from marketsim.market.requests import limit
 from marketsim.saga.definition import SECOND_US, Call, Retry, Saga
 from marketsim.saga.events import JSONObject
 
-__all__ = ["QUANTITY_MAX", "TOTAL_MAX_MAJOR", "purchase"]
+__all__ = ["REFUND_TTL_US", "purchase"]
 
-QUANTITY_MAX = 100
-"""The most units of a product in one purchase."""
-
-TOTAL_MAX_MAJOR = 1_000_000
-"""The most that one purchase may cost, in major units of the market's currency."""
+REFUND_TTL_US = 180 * 86_400 * SECOND_US
+"""How long after a charge it can be refunded, in microseconds: 180 days."""
 
 purchase = Saga("purchase", "One product for one customer.")
 
 
-@purchase.guardrail
-def known_product(call: Call) -> str | None:
-    """The product is in the catalog."""
-    product = call.request["product"]
-    return None if product in call.world.products else f"there is no product {product}"
-
-
-@purchase.guardrail
-def known_customer(call: Call) -> str | None:
-    """The customer is in the catalog."""
-    customer = call.request["customer"]
-    return None if customer in call.world.customers else f"there is no customer {customer}"
-
-
-@purchase.guardrail
-def quantity_limit(call: Call) -> str | None:
-    """At least one unit, and at most QUANTITY_MAX."""
-    quantity = call.request["quantity"]
-    if 1 <= quantity <= QUANTITY_MAX:
-        return None
-    return f"{quantity} wanted; a purchase is of 1 to {QUANTITY_MAX} units"
-
-
-@purchase.guardrail
-def price_limit(call: Call) -> str | None:
-    """The total is at most TOTAL_MAX_MAJOR."""
-    total_minor = call.world.products[call.request["product"]].price_minor * call.request["quantity"]
-    if total_minor <= TOTAL_MAX_MAJOR * call.world.minor_units:
-        return None
-    return f"the total is above {TOTAL_MAX_MAJOR:,} {call.world.currency}"
+limit(purchase)
 
 
 @purchase.operation(service="inventory", kind="read_only", latency_us=(5_000, 25_000))
@@ -56,13 +25,20 @@ def check_availability(call: Call) -> JSONObject:
 @purchase.operation(service="inventory", after=[check_availability], latency_us=(10_000, 60_000))
 def reserve_stock(call: Call) -> JSONObject:
     """Hold the units for this customer."""
-    return services.reserve(call, call.request["product"], call.request["quantity"])
+    price_minor = call.results["check_availability"]["price_minor"]
+    return services.reserve(call, call.request["product"], call.request["quantity"], price_minor)
 
 
 @reserve_stock.compensation
 def release_stock(call: Call) -> JSONObject:
     """Put the units back on sale."""
     return services.release(call)
+
+
+@reserve_stock.status
+def find_reservation(call: Call) -> JSONObject:
+    """Ask the inventory what it holds."""
+    return services.reservation_status(call)
 
 
 @purchase.operation(
@@ -77,19 +53,26 @@ def estimate_delivery(call: Call) -> JSONObject:
     service="payment",
     after=[reserve_stock, estimate_delivery],
     latency_us=(80_000, 400_000),
-    retry=Retry(attempts_max=4, delay_us=2 * SECOND_US),
+    retry=Retry(attempts_max=4, delay_us=2 * SECOND_US, elapsed_max_us=120 * SECOND_US),
+    revert_ttl_us=REFUND_TTL_US,
 )
 def charge_payment(call: Call) -> JSONObject:
     """Charge the customer."""
     quoted = call.results["check_availability"]
     amount_minor = quoted["price_minor"] * call.request["quantity"]
-    return services.charge(call, call.request["customer"], amount_minor, quoted["currency"])
+    return gateway.charge(call, call.request["customer"], amount_minor, quoted["currency"])
 
 
 @charge_payment.compensation
 def refund_payment(call: Call) -> JSONObject:
     """Give the money back."""
-    return services.refund(call)
+    return gateway.refund(call)
+
+
+@charge_payment.status
+def find_payment(call: Call) -> JSONObject:
+    """Ask the gateway whether there is a payment."""
+    return gateway.payment_status(call)
 
 
 @purchase.operation(service="orders", latency_us=(10_000, 50_000))
@@ -110,6 +93,12 @@ def place_order(call: Call) -> JSONObject:
 def cancel_order(call: Call) -> JSONObject:
     """Take the order back."""
     return services.cancel(call)
+
+
+@place_order.status
+def find_order(call: Call) -> JSONObject:
+    """Ask whether the order stands."""
+    return services.order_status(call)
 
 
 @purchase.operation(

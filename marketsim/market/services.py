@@ -1,57 +1,78 @@
-"""The simulated services: inventory, delivery, payment, orders and notifications.
+"""The simulated services but for payment: inventory, delivery, orders, shipping and notifications.
 
 Each acts on the world by writing an effect into the stream under the call's idempotency key, and
-does nothing if that key has its effect already. A revert undoes what stands under its operation's
-key, once, and is content if nothing does.
+does nothing if that key has its effect already. A revert undoes what stands of its operation, once,
+and is content if nothing does. ``call.fault`` names what a service is to do wrong.
 """
 
-from marketsim.market.ledger import (
-    AVAILABLE,
-    MERCHANT,
-    RESERVED,
-    SOLD,
-    customer_account,
-    money,
-    reversed_postings,
-    stock,
-)
+from marketsim.market.effects import check_fence, done_already, give_back, totals, what_stands
+from marketsim.market.ledger import AVAILABLE, RESERVED, SHIPPED, SOLD, reversed_postings, stock
 from marketsim.saga.definition import Call
-from marketsim.saga.errors import Failed
-from marketsim.saga.events import (
-    JSONObject,
-    LedgerPosted,
-    NotificationSent,
-    OrderCancelled,
-    OrderPlaced,
-    Posting,
-)
+from marketsim.saga.errors import Aborted, Failed, Unknown
+from marketsim.saga.events import JSONObject, NotificationSent, OrderCancelled, OrderPlaced
 
-__all__ = ["cancel", "charge", "estimate", "notify", "place", "quote", "refund", "release", "reserve"]
+__all__ = [
+    "cancel",
+    "estimate",
+    "notify",
+    "order_status",
+    "place",
+    "quote",
+    "release",
+    "reservation_status",
+    "reserve",
+    "ship",
+]
 
 
 def quote(call: Call, product: str, quantity: int) -> JSONObject:
     """What the inventory says: how much there is, and the price. Fails if that is not enough."""
     available = call.world.available(product)
+    if call.fault == "dirty_read":
+        available += call.world.balances.get((RESERVED, product), 0)
+    if call.fault == "stale_read":
+        available = max(available, quantity)
     if available < quantity:
         raise Failed("out_of_stock", f"{available} of {product} available, {quantity} wanted")
     price_minor = call.world.products[product].price_minor
     return {"available": available, "price_minor": price_minor, "currency": call.world.currency}
 
 
-def reserve(call: Call, product: str, quantity: int) -> JSONObject:
-    """Take units off sale and hold them for this transaction."""
-    if call.world.effect(LedgerPosted, call.key) is None:
+def reserve(call: Call, product: str, quantity: int, price_minor: int) -> JSONObject:
+    """Take units off sale and hold them for this transaction, at the price that was quoted.
+
+    Raises Aborted where only a part of them is there.
+    """
+    if not done_already(call):
+        check_fence(call)
         available = call.world.available(product)
         if available < quantity:
             raise Failed("out_of_stock", f"{available} of {product} available, {quantity} wanted")
-        call.post(stock(product, quantity, AVAILABLE, RESERVED))
+        if call.world.products[product].price_minor != price_minor:
+            raise Failed("price_changed", f"{product} does not cost any more what was quoted")
+        filled = quantity // 2 if call.fault == "partial_fill" else quantity
+        if not filled:
+            raise Failed("out_of_stock", f"none of {product} was there to be reserved")
+        lines = stock(product, filled, AVAILABLE, RESERVED)
+        call.post(lines)
+        if call.fault in ("reservation_expired", "lost_update"):
+            reason = "expired" if call.fault == "reservation_expired" else "overwritten"
+            call.taken_back(call.operation, reversed_postings(lines), reason)
+        if filled < quantity:
+            payload: JSONObject = {"product": product, "quantity": filled, "wanted": quantity}
+            raise Aborted(f"only {filled} of {quantity} {product} could be reserved", payload)
     return {"product": product, "quantity": quantity}
 
 
 def release(call: Call) -> JSONObject:
     """Put back on sale what this transaction holds: all of it, once."""
-    lines = _undo(call)
-    return {"quantity": sum(line.quantity for line in lines if line.account == AVAILABLE)}
+    return {"quantity": 0} | totals(give_back(call))
+
+
+def reservation_status(call: Call) -> JSONObject:
+    """What the inventory holds for the operation; for a probe."""
+    lines = what_stands(call)
+    return {"product": lines[0].product} | totals(lines)
 
 
 def estimate(quantity: int) -> JSONObject:
@@ -59,34 +80,24 @@ def estimate(quantity: int) -> JSONObject:
     return {"days": 2 + quantity // 10}
 
 
-def charge(call: Call, customer: str, amount_minor: int, currency: str) -> JSONObject:
-    """Take money from the customer."""
-    if call.world.effect(LedgerPosted, call.key) is None:
-        call.post(money(amount_minor, currency, customer_account(customer), MERCHANT))
-    return {"amount_minor": amount_minor, "currency": currency}
-
-
-def refund(call: Call) -> JSONObject:
-    """Give the customer back what was charged: all of it, once."""
-    lines = [line for line in _undo(call) if line.account != MERCHANT]
-    refunded: JSONObject = {"amount_minor": sum(line.amount_minor for line in lines)}
-    return refunded | {"currency": call.world.currency}
-
-
 def place(
     call: Call, order: str, customer: str, lines: list[JSONObject], total_minor: int, currency: str
 ) -> JSONObject:
     """Turn what is reserved into an order: the units are sold."""
-    if call.world.effect(LedgerPosted, call.key) is None:
+    if not done_already(call):
+        check_fence(call)
+        for line in lines:
+            if call.world.held(call.transaction, RESERVED, line["product"]) < line["quantity"]:
+                raise Failed("reservation_expired", f"{line['product']} is not reserved any more")
+        if call.fault == "sent_too_early":
+            notify(call, customer, f"{order} is confirmed")
+            raise Unknown("sent_too_early", "the customer was told, and the order was not written")
         sold = [stock(line["product"], line["quantity"], RESERVED, SOLD) for line in lines]
         call.post([posting for pair in sold for posting in pair])
     if call.world.effect(OrderPlaced, call.key) is None:
         call.record(
             OrderPlaced(
-                transaction=call.transaction,
-                operation=call.operation,
-                attempt=call.attempt,
-                key=call.key,
+                **call.place,
                 order=order,
                 customer=customer,
                 lines=lines,
@@ -98,53 +109,45 @@ def place(
 
 
 def cancel(call: Call) -> JSONObject:
-    """Take an order back: the units are reserved again, for whoever releases them."""
+    """Take an order back: the units are reserved again, for whoever releases them.
+
+    A customer who was told that it stands is told that it does not.
+    """
     placed = call.world.effect(OrderPlaced, call.action_key)
     if placed is not None and call.world.effect(OrderCancelled, call.key) is None:
-        call.record(
-            OrderCancelled(
-                transaction=call.transaction,
-                operation=call.operation,
-                compensation=call.compensation,
-                attempt=call.attempt,
-                key=call.key,
-                order=placed.order,
-            )
-        )
-    _undo(call)
+        call.record(OrderCancelled(**call.place, order=placed.order))
+    told = call.world.effect(NotificationSent, call.action_key)
+    if told is not None:
+        notify(call, told.customer, f"a correction: {told.message.partition(' ')[0]} does not stand")
+    give_back(call)
     return {"order": placed.order if placed is not None else ""}
+
+
+def order_status(call: Call) -> JSONObject:
+    """The order that stands; for a probe."""
+    lines = what_stands(call)
+    placed = call.world.effect(OrderPlaced, call.action_key)
+    return {"order": placed.order if placed is not None else ""} | totals(lines)
+
+
+def ship(call: Call, lines: list[JSONObject]) -> JSONObject:
+    """Pack what was sold and hand it over."""
+    if not done_already(call):
+        call.progress(packed=len(lines), of=len(lines))
+        moved = [stock(line["product"], line["quantity"], SOLD, SHIPPED) for line in lines]
+        call.post([posting for pair in moved for posting in pair])
+    return {"quantity": sum(line["quantity"] for line in lines)}
 
 
 def notify(call: Call, customer: str, message: str) -> JSONObject:
     """Send the customer a message, once."""
     if call.world.effect(NotificationSent, call.key) is None:
-        call.record(
-            NotificationSent(
-                transaction=call.transaction,
-                operation=call.operation,
-                attempt=call.attempt,
-                key=call.key,
-                customer=customer,
-                message=message,
-            )
-        )
+        _send(call, customer, message)
+        if call.fault == "sent_twice":
+            _send(call, customer, message, part="#2")
     return {"sent": 1}
 
 
-def _undo(call: Call) -> list[Posting]:
-    """Post the reverse of what stands under the operation's key, once; the lines that undo it.
-
-    Fails if the transaction no longer holds what is to be taken back: while an order stands, the
-    units it sold cannot be put on sale again.
-    """
-    done = call.world.effect(LedgerPosted, call.action_key)
-    if done is None:
-        return []
-    undone = call.world.effect(LedgerPosted, call.key)
-    if undone is None:
-        for line in done.postings:
-            if line.amount > call.world.held(call.transaction, line.account, line.unit) and line.amount > 0:
-                raise Failed("not_held", f"{line.account} no longer holds {line.amount} {line.unit}")
-        undone = call.post(reversed_postings(done.postings))
-    postings: list[Posting] = undone.postings
-    return postings
+def _send(call: Call, customer: str, message: str, part: str = "") -> None:
+    place = call.place | {"key": call.key + part}
+    call.record(NotificationSent(**place, customer=customer, message=message))

@@ -14,11 +14,14 @@ from marketsim.saga.events import (
     CatalogChanged,
     EffectEvent,
     Event,
+    FaultInjected,
     LedgerPosted,
     MarketCreated,
     NotificationSent,
     OrderCancelled,
     OrderPlaced,
+    Posting,
+    ServiceNoted,
     TransactionAbandoned,
     TransactionBegan,
     TransactionCommitted,
@@ -26,6 +29,7 @@ from marketsim.saga.events import (
     TransactionRejected,
     TransactionStuck,
 )
+from marketsim.saga.taxonomy import FAULTS
 
 __all__ = ["World", "product_record"]
 
@@ -38,6 +42,19 @@ class _Line(msgspec.Struct, frozen=True):
     product: str
     quantity: int
     price_minor: int
+
+
+class _Own(msgspec.Struct, gc=False):
+    """What one transaction did: its keys, what it holds, its postings and notes by operation.
+
+    ``lasting`` says that a service still has to say something about it when it has ended.
+    """
+
+    keys: list[tuple[type[Event], str]] = []
+    held: dict[tuple[str, str], int] = {}
+    posted: dict[str, list[LedgerPosted]] = {}
+    notes: set[tuple[str, str]] = set()
+    lasting: bool = False
 
 
 class World:
@@ -58,8 +75,8 @@ class World:
         self.open: set[str] = set()
         self.transactions = 0
         self._effects: dict[tuple[type[Event], str], EffectEvent] = {}
-        self._keys: dict[str, list[tuple[type[Event], str]]] = {}
-        self._held: dict[str, dict[tuple[str, str], int]] = {}
+        self._own: dict[str, _Own] = {}
+        self._fences: set[tuple[str, str]] = set()
         self._folds: dict[type[Event], Callable[[Any], None]] = {
             MarketCreated: self._created,
             CatalogChanged: self._changed,
@@ -67,6 +84,8 @@ class World:
             OrderPlaced: self._placed,
             OrderCancelled: self._order_cancelled,
             NotificationSent: self._keep,
+            ServiceNoted: self._noted,
+            FaultInjected: self._struck,
             TransactionBegan: self._began,
             TransactionRejected: self._ended,
             TransactionCommitted: self._ended,
@@ -109,7 +128,35 @@ class World:
 
     def held(self, transaction: str, account: str, unit: str) -> int:
         """How much of an account an open transaction has put there itself."""
-        return self._held.get(transaction, {}).get((account, unit), 0)
+        own = self._own.get(transaction)
+        return own.held.get((account, unit), 0) if own is not None else 0
+
+    def standing(self, transaction: str, operation: str) -> list[Posting]:
+        """What an operation moved, less what was given back: lines that are not zero."""
+        return _net(self._posted_by(transaction, operation))
+
+    def done(self, transaction: str, operation: str) -> list[Posting]:
+        """What an operation moved, whatever was given back."""
+        posted = self._posted_by(transaction, operation)
+        return _net(event for event in posted if not event.compensation and not event.unasked)
+
+    def parts(self, transaction: str, operation: str, compensation: str) -> int:
+        """In how many postings an operation, or its revert, was done so far."""
+        posted = self._posted_by(transaction, operation)
+        return sum(event.compensation == compensation and not event.unasked for event in posted)
+
+    def fenced(self, transaction: str, operation: str) -> bool:
+        """Whether the revert of an operation was here before it."""
+        return (transaction, operation) in self._fences
+
+    def noted(self, transaction: str, operation: str, note: str) -> bool:
+        """Whether a service keeps this in mind about an operation."""
+        own = self._own.get(transaction)
+        return own is not None and (operation, note) in own.notes
+
+    def _posted_by(self, transaction: str, operation: str) -> list[LedgerPosted]:
+        own = self._own.get(transaction)
+        return own.posted.get(operation, []) if own is not None else []
 
     def standing_orders(self) -> list[OrderPlaced]:
         """The orders that were placed and not cancelled."""
@@ -129,13 +176,16 @@ class World:
             self.customers.pop(name, None)
 
     def _posted(self, event: LedgerPosted) -> None:
-        balances, held = self.balances, self._held.get(event.transaction)
+        balances, own = self.balances, self._own.get(event.transaction)
+        held = own.held if own is not None else None
         for line in event.postings:
             place = line.account, line.currency or line.product
             amount = line.amount_minor or line.quantity
             balances[place] += amount
             if held is not None:
                 held[place] = held.get(place, 0) + amount
+        if own is not None:
+            own.posted.setdefault(event.operation, []).append(event)
         self._keep(event)
 
     def _placed(self, event: OrderPlaced) -> None:
@@ -148,17 +198,31 @@ class World:
         self._keep(event)
 
     def _keep(self, event: EffectEvent) -> None:
-        kept = self._keys.get(event.transaction)
-        if kept is not None:
+        own = self._own.get(event.transaction)
+        if own is not None:
             place = (type(event), event.key)
             self._effects[place] = event
-            kept.append(place)
+            own.keys.append(place)
+
+    def _noted(self, event: ServiceNoted) -> None:
+        if event.note == "fenced":
+            self._fences.add((event.transaction, event.operation))
+        own = self._own.get(event.transaction)
+        if own is not None:
+            own.notes.add((event.operation, event.note))
+            if event.note == "settled":
+                own.notes.discard((event.operation, "pending"))
+        self._keep(event)
+
+    def _struck(self, event: FaultInjected) -> None:
+        fault, own = FAULTS.get(event.fault), self._own.get(event.transaction)
+        if own is not None and fault is not None and fault.arrives:
+            own.lasting = True
 
     def _began(self, event: TransactionBegan) -> None:
         self.transactions += 1
         self.open.add(event.transaction)
-        self._keys[event.transaction] = []
-        self._held[event.transaction] = {}
+        self._own[event.transaction] = _Own()
 
     def _left(self, event: TransactionStuck | TransactionAbandoned) -> None:
         # What stands under its keys is needed again when its reverts are tried again.
@@ -166,9 +230,28 @@ class World:
 
     def _ended(self, event: Any) -> None:
         self.open.discard(event.transaction)
-        self._held.pop(event.transaction, None)
-        for place in self._keys.pop(event.transaction, ()):
+        own = self._own.get(event.transaction)
+        if own is None or own.lasting:
+            return
+        del self._own[event.transaction]
+        for place in own.keys:
             self._effects.pop(place, None)
+
+
+def _net(events: Iterable[LedgerPosted]) -> list[Posting]:
+    """The sum of postings, account by account; what comes to zero is left out."""
+    sums: dict[tuple[str, str, str], int] = {}
+    for event in events:
+        for line in event.postings:
+            key = (line.account, line.currency, line.product)
+            sums[key] = sums.get(key, 0) + line.amount
+    return [
+        Posting(account, amount_minor=amount, currency=currency)
+        if currency
+        else Posting(account, product=product, quantity=amount)
+        for (account, currency, product), amount in sums.items()
+        if amount
+    ]
 
 
 def product_record(product: Product) -> dict[str, Any]:

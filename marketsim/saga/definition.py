@@ -1,9 +1,10 @@
 """What a saga is: operations in their order, how each is reverted, and the rules for doing so."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from marketsim.saga.errors import DefinitionError
 from marketsim.saga.events import (
@@ -12,6 +13,7 @@ from marketsim.saga.events import (
     LedgerPosted,
     OperationProgress,
     Posting,
+    ServiceNoted,
     TransactionBegan,
 )
 from marketsim.saga.tape import Tape
@@ -25,6 +27,7 @@ __all__ = [
     "Operation",
     "Policy",
     "Retry",
+    "Role",
     "Saga",
     "plain",
 ]
@@ -33,21 +36,27 @@ SECOND_US = 1_000_000
 
 EventT = TypeVar("EventT", bound=Event)
 
+_Span: TypeAlias = Annotated[int, Meta(ge=0, le=365 * 24 * 3600 * SECOND_US)]
+
 Kind: TypeAlias = Literal["read_only", "compensatable", "pivot", "retriable"]
+Role: TypeAlias = Literal["action", "revert", "probe"]
+"""In which role the service of an operation is called."""
 
 
 class Retry(msgspec.Struct, frozen=True):
     """How often an attempt is repeated, and after which pause.
 
     The pause before attempt n+1 is ``delay_us * factor**(n-1)``, at most ``delay_max_us``, made
-    longer or shorter by up to ``jitter_percent`` as the tape says. All in microseconds.
+    longer or shorter by up to ``jitter_percent`` as the tape says. No attempt begins later than
+    ``elapsed_max_us`` after the first one did (0: whenever). All in microseconds.
     """
 
-    attempts_max: int = 3
-    delay_us: int = SECOND_US
-    factor: int = 2
-    delay_max_us: int = 60 * SECOND_US
-    jitter_percent: int = 10
+    attempts_max: Annotated[int, Meta(ge=1, le=1000)] = 3
+    delay_us: _Span = SECOND_US
+    factor: Annotated[int, Meta(ge=1, le=100)] = 2
+    delay_max_us: _Span = 60 * SECOND_US
+    jitter_percent: Annotated[int, Meta(ge=0, le=100)] = 10
+    elapsed_max_us: _Span = 0
 
     def pause_us(self, attempt: int, tape: Tape, point: str) -> int:
         """The pause after ``attempt`` (from 1) failed, in microseconds."""
@@ -64,7 +73,16 @@ class Policy(msgspec.Struct, frozen=True):
     comes before 9. ``halt_on_stuck``: whether the first revert that fails for good ends the
     reverting, or the others are still done. ``revert_unknown``: whether an operation whose outcome
     stayed unknown is reverted as if it had landed; ``revert_failed``: whether the one that failed
-    for certain is reverted too. ``costs`` says in sentences what these rules leave behind.
+    for certain is reverted too.
+
+    ``probe``: whether a service is asked what came of a call that gave no answer, if it can be asked.
+    ``verify``: whether it is asked, too, before a revert is believed. ``await_late``: whether a
+    transaction stays open for a result that may still come. ``expiry``: whether the time in which a
+    revert is possible counts from the operation's success, or from each attempt at the revert anew.
+    ``new_keys``: whether each attempt goes out under an idempotency key of its own. ``shielded``:
+    whether reverts go on when the transaction is cancelled or its deadline passes.
+
+    ``costs`` says in sentences what these rules leave behind.
     """
 
     name: str
@@ -75,6 +93,12 @@ class Policy(msgspec.Struct, frozen=True):
     halt_on_stuck: bool = False
     revert_unknown: bool = True
     revert_failed: bool = False
+    probe: bool = True
+    verify: bool = True
+    await_late: bool = True
+    expiry: Literal["from_success", "from_attempt"] = "from_success"
+    new_keys: bool = False
+    shielded: bool = True
     retry: Retry = Retry(attempts_max=5, delay_us=2 * SECOND_US)
     costs: tuple[str, ...] = ()
 
@@ -84,9 +108,12 @@ class Call(msgspec.Struct, eq=False):
 
     ``request`` is the transaction's input, ``results`` the results of the operations that are done,
     by name, and ``world`` whatever the driver was given to act on. ``key`` is the idempotency key:
-    the same for every attempt. In a compensation ``result`` is what its operation returned, or None
-    if no answer ever came, ``action_key`` the key under which the operation ran, and ``reason`` why
-    the transaction is being reverted.
+    the same for every attempt. ``now_us`` is the present moment, in microseconds since 1970, and
+    ``fault`` the injected failure that the service itself has to act out, if there is one.
+
+    In a compensation ``result`` is what its operation returned, or None if no answer ever came,
+    ``action_key`` the key under which the operation ran, ``reason`` why the transaction is being
+    reverted, and ``payload`` what the operation said that aborted it.
     """
 
     began: TransactionBegan
@@ -100,6 +127,9 @@ class Call(msgspec.Struct, eq=False):
     action_key: str = ""
     result: JSONObject | None = None
     reason: str = ""
+    payload: JSONObject = {}
+    fault: str = ""
+    now_us: int = 0
     transaction: str = ""
     request: JSONObject = {}
 
@@ -107,19 +137,52 @@ class Call(msgspec.Struct, eq=False):
         self.transaction = self.began.transaction
         self.request = self.began.request
 
-    def post(self, postings: Iterable[Posting], reason: str = "") -> LedgerPosted:
-        """Write lines of the ledger in this call's name: what the service really did."""
+    @property
+    def place(self) -> dict[str, Any]:
+        """The fields by which an effect of this call says whose it is."""
+        return {
+            "transaction": self.transaction,
+            "operation": self.operation,
+            "compensation": self.compensation,
+            "attempt": self.attempt,
+            "key": self.key,
+        }
+
+    def post(self, postings: Iterable[Posting], reason: str = "", *, part: int = 1) -> LedgerPosted:
+        """Write lines of the ledger in this call's name: what the service really did.
+
+        The second ``part`` of what is done bit by bit goes under a key of its own.
+        """
         posted = LedgerPosted(
             transaction=self.transaction,
             operation=self.operation,
             compensation=self.compensation,
             attempt=self.attempt,
-            key=self.key,
+            key=self.key if part == 1 else f"{self.key}#{part}",
             postings=list(postings),
             reason=reason,
         )
         self._record(posted)
         return posted
+
+    def taken_back(self, operation: str, postings: Iterable[Posting], reason: str) -> None:
+        """Write that a service took back by itself what ``operation`` had done, such as a reservation."""
+        key = f"{self.transaction}:{operation}:{reason}"
+        lines = list(postings)
+        self._record(
+            LedgerPosted(
+                transaction=self.transaction,
+                operation=operation,
+                key=key,
+                postings=lines,
+                reason=reason,
+                unasked=True,
+            )
+        )
+
+    def note(self, note: str) -> None:
+        """Write what the service keeps in mind about this call."""
+        self._record(ServiceNoted(**self.place, note=note))
 
     def progress(self, **payload: Any) -> None:
         """Report how far the operation has come. Raises TypeError for a float."""
@@ -139,7 +202,7 @@ class Call(msgspec.Struct, eq=False):
 
 
 Handler: TypeAlias = Callable[[Call], JSONObject]
-"""Does one thing and returns its result; raises Failed, Unknown, Aborted or Partial otherwise.
+"""Does one thing and returns its result; raises Failed, Unknown, Aborted, Partial or Expired otherwise.
 
 Any other exception counts as Unknown: nobody can tell whether the effect landed.
 """
@@ -149,20 +212,28 @@ Guardrail: TypeAlias = Callable[[Call], str | None]
 
 
 class Operation:
-    """One forward step: an action, when it may start, and perhaps a compensation."""
+    """One forward step: an action, when it may start, and perhaps a compensation and a probe.
+
+    ``family`` is the name that it shares with its like, where a saga has one for each line of a cart.
+    """
 
     def __init__(
         self,
         action: Handler,
         *,
+        of: str,
         kind: Kind,
         service: str,
         after: tuple[str, ...],
         retry: Retry,
         latency_us: tuple[int, int],
         time_limit_us: int,
+        one_shot: bool,
+        revert_ttl_us: int,
     ) -> None:
-        self.name: str = action.__name__
+        self._of = f".{of}" if of else ""
+        self.family: str = action.__name__
+        self.name: str = self.family + self._of
         self.sentence = (action.__doc__ or "").strip().split("\n")[0]
         self.action = action
         self.kind = kind
@@ -171,8 +242,12 @@ class Operation:
         self.retry = retry
         self.latency_us = latency_us
         self.time_limit_us = time_limit_us
+        self.one_shot = one_shot
+        self.revert_ttl_us = revert_ttl_us
         self.revert: Handler | None = None
-        self.revert_name = ""
+        self.revert_name = self.revert_family = ""
+        self.probe: Handler | None = None
+        self.probe_name = self.probe_family = ""
 
     def compensation(self, handler: Handler) -> Handler:
         """Declare the revert of this operation (a decorator); it may run more than once.
@@ -184,8 +259,28 @@ class Operation:
         if self.kind == "read_only":
             raise DefinitionError(f"{self.name} is read_only and needs no compensation")
         self.revert = handler
-        self.revert_name = handler.__name__
+        self.revert_family = handler.__name__
+        self.revert_name = self.revert_family + self._of
         return handler
+
+    def status(self, handler: Handler) -> Handler:
+        """Declare how the service is asked what stands of this operation (a decorator): the probe.
+
+        The handler changes nothing. It returns what the action would have returned; it raises Failed
+        with the code NOTHING_STANDS if nothing does, RETURNED_TOO_MUCH if its revert gave back more
+        than it took, another one if a part of it stands, and Unknown if that cannot be told. Raises
+        DefinitionError for an operation that has a probe already.
+        """
+        if self.probe is not None:
+            raise DefinitionError(f"{self.name} has two probes", todo="declare one")
+        self.probe = handler
+        self.probe_family = handler.__name__
+        self.probe_name = self.probe_family + self._of
+        return handler
+
+    def point(self, role: Role) -> str:
+        """The name of the action, the revert or the probe: where a fault may strike."""
+        return self.name if role == "action" else self.revert_name if role == "revert" else self.probe_name
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
@@ -218,12 +313,19 @@ class Saga:
         retry: Retry = Retry(),  # noqa: B008 - frozen
         latency_us: tuple[int, int] = (5_000, 60_000),
         time_limit_us: int = 10 * SECOND_US,
+        one_shot: bool = False,
+        revert_ttl_us: int = 0,
+        of: str = "",
     ) -> Callable[[Handler], Operation]:
         """Declare the next operation (a decorator on its action).
 
         ``latency_us`` is the least and the most that a call takes, ``time_limit_us`` how long the
-        engine waits for an answer; both in microseconds of the transaction's time. Raises
-        DefinitionError for a name declared twice and an ``after`` that is not of this saga.
+        engine waits for an answer, ``revert_ttl_us`` how long after its success it can be reverted
+        (0: for ever); all in microseconds of the transaction's time. A ``one_shot`` call must never
+        be made twice: unknown, it is not asked again, and is reverted under every policy that reverts
+        at all, since its intent is the registration of its revert. ``of`` is what sets it apart from
+        others with the same action: their names are ``ACTION.OF``. Raises DefinitionError for a name
+        declared twice and an ``after`` that is not of this saga.
         """
 
         def declare(action: Handler) -> Operation:
@@ -236,6 +338,9 @@ class Saga:
                 retry=retry,
                 latency_us=latency_us,
                 time_limit_us=time_limit_us,
+                one_shot=one_shot,
+                revert_ttl_us=revert_ttl_us,
+                of=of,
             )
             self._check(made)
             self.operations[made.name] = made
@@ -256,18 +361,25 @@ class Saga:
         self.guardrails[name] = rule
         return rule
 
-    def find(self, name: str) -> Operation | None:
-        """The operation of this name, or the one whose revert has it."""
-        found = self.operations.get(name)
-        if found is None:
-            found = next((each for each in self.operations.values() if each.revert_name == name), None)
-        return found
+    def find(self, name: str) -> tuple[Operation, Role] | None:
+        """The operation that a name, or the name of a family, belongs to, and in which role."""
+        for each in self.operations.values():
+            if name in (each.name, each.family):
+                return each, "action"
+            if name and name in (each.revert_name, each.revert_family):
+                return each, "revert"
+            if name and name in (each.probe_name, each.probe_family):
+                return each, "probe"
+        return None
 
     def targets(self) -> list[str]:
-        """Every name that a fault may strike: operations, reverts and services."""
-        operations = self.operations.values()
-        reverts = [each.revert_name for each in operations if each.revert_name]
-        return [*self.operations, *reverts, *dict.fromkeys(each.service for each in operations)]
+        """Every name that a fault may strike: operations, reverts, probes (and families), and services."""
+        every = list(self.operations.values())
+        names = [name for each in every for name in (each.name, each.family)]
+        names += [name for each in every for name in (each.revert_name, each.revert_family)]
+        names += [name for each in every for name in (each.probe_name, each.probe_family)]
+        names += [each.service for each in every]
+        return [name for name in dict.fromkeys(names) if name]
 
     def _check(self, made: Operation) -> None:
         if made.name in self.operations:

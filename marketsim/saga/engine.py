@@ -2,7 +2,7 @@
 
 There is no I/O in here and no clock. The generator yields
 
-- an :class:`Event`, to be recorded before anything else happens;
+- an :class:`Event <marketsim.saga.events.Event>`, to be recorded before anything else happens;
 - :class:`Ask`, to have the guardrails asked; it is sent the first broken ``(rule, reason)`` or None;
 - :class:`Invoke` or :class:`Wait`, to be begun; several may be under way at once;
 - ``None``, when it can go no further; it is sent the next :class:`Came`.
@@ -13,119 +13,46 @@ compensation are written here and nowhere else.
 
 from collections import deque
 from collections.abc import Generator, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-import msgspec
-
-from marketsim.saga.definition import Operation, Policy, Retry, Saga
+from marketsim.saga.definition import Operation
 from marketsim.saga.events import (
-    CompensationFailed,
-    CompensationPartial,
+    CompensationExpired,
     CompensationRetryScheduled,
     CompensationSkipped,
     CompensationStarted,
-    CompensationSucceeded,
     DeadLetterResolved,
-    Event,
     JSONObject,
-    OperationAborted,
-    OperationFailed,
+    OperationProbed,
     OperationRetryScheduled,
     OperationStarted,
     OperationSucceeded,
-    OperationUnknown,
     TransactionAbandoned,
-    TransactionBegan,
     TransactionCommitted,
     TransactionCompensated,
     TransactionCompensating,
     TransactionRejected,
     TransactionStuck,
 )
-from marketsim.saga.tape import Tape
+from marketsim.saga.under_way import Touched, UnderWay, is_of
+from marketsim.saga.wants import (
+    Ask,
+    Came,
+    Invoke,
+    Run,
+    Stop,
+    Wait,
+    Want,
+    outcome_event,
+    revert_event,
+    revert_key,
+)
 
-__all__ = ["Ask", "Came", "Engine", "Invoke", "Run", "Wait", "Want", "action_key", "revert_key"]
-
-Outcome: TypeAlias = Literal["succeeded", "failed", "unknown", "aborted", "partial", "waited"]
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """Ask the guardrails."""
-
-
-class Invoke(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """Call the action of an operation, or its revert; ``intent`` is recorded before the call."""
-
-    operation: Operation
-    attempt: int
-    intent: OperationStarted | CompensationStarted
-    revert: bool = False
-    result: JSONObject | None = None
-    reason: str = ""
+__all__ = ["Engine"]
 
 
-class Wait(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """Let ``delay_us`` microseconds pass before attempt ``attempt``."""
-
-    operation: Operation
-    attempt: int
-    delay_us: int
-    revert: bool = False
-
-
-class Came(msgspec.Struct, gc=False):
-    """What came of an Invoke or a Wait.
-
-    ``again`` tells that a call was made again by a recovered process: whatever the answer is now,
-    the first call may have landed.
-    """
-
-    want: Invoke | Wait
-    outcome: Outcome
-    result: JSONObject = {}
-    code: str = ""
-    reason: str = ""
-    retry: str = "never"
-    remains: JSONObject | None = None
-    again: bool = False
-
-
-Want: TypeAlias = Event | Ask | Invoke | Wait | None
-Run: TypeAlias = Generator[Want, Any, None]
-
-
-def action_key(transaction: str, operation: Operation) -> str:
-    """The idempotency key of an operation: one for all its attempts."""
-    return f"{transaction}:{operation.name}"
-
-
-def revert_key(transaction: str, operation: Operation) -> str:
-    """The idempotency key of the revert of an operation."""
-    return f"{transaction}:{operation.name}:{operation.revert_name}"
-
-
-class _Touched(msgspec.Struct, gc=False):
-    """An operation that has started: what must be known to revert it."""
-
-    operation: Operation
-    landed: Literal["no", "maybe", "yes"] = "no"
-    result: JSONObject | None = None
-
-
-class Engine:
-    """One transaction of a saga under a policy. ``results`` are those of the operations done so far."""
-
-    def __init__(self, saga: Saga, policy: Policy, tape: Tape, began: TransactionBegan) -> None:
-        self.saga = saga
-        self.policy = policy
-        self.tape = tape
-        self.began = began
-        self.transaction = began.transaction
-        self.results: dict[str, JSONObject] = {}
-        self._touched: dict[str, _Touched] = {}
-        self._left: list[str] = []
-        self._failed: tuple[str, str] | None = None
-        self._under_way = 0
+class Engine(UnderWay):
+    """One transaction, forward and back. ``results`` are those of the operations done so far."""
 
     def run(self) -> Run:
         """The whole transaction, from ``transaction.began`` to the event that ends it."""
@@ -146,11 +73,13 @@ class Engine:
         For an engine whose run has ended with something left; the numbers are those of the last
         attempt at each. What succeeds is recorded as resolved.
         """
+        self._turned = True
         for touched in reversed(self._touched.values()):
             name = touched.operation.name
             if name not in operations or touched.operation.revert is None:
                 continue
-            if not (yield from self._reverts([touched], reason, operations)):
+            touched.tries = touched.tries_before = operations[name]
+            if not (yield from self._reverts([touched], reason)):
                 yield DeadLetterResolved(
                     transaction=self.transaction, operation=name, reason="the revert succeeded at last"
                 )
@@ -159,18 +88,22 @@ class Engine:
 
     def _forward(self) -> Run:
         followers, missing, ready = self.saga.followers, self.saga.waits.copy(), self.saga.first
-        while ready or self._under_way:
+        waited_for = self._open
+        while ready or waited_for:
             for operation in ready:
-                self._touched[operation.name] = _Touched(operation)
+                self._touched[operation.name] = Touched(operation, self.now_us)
                 yield self._invoke(operation, 1)
             ready = []
             came: Came = yield None
-            self._under_way -= 1
-            if came.outcome == "succeeded":
-                yield self._succeeded(came)
-                done: Operation | None = came.want.operation
+            want = came.want
+            if came.outcome == "succeeded" and want in waited_for and want.role == "action":  # type: ignore[union-attr]
+                waited_for.remove(want)
+                yield self._succeeded(want.operation, want.attempt, came.result)  # type: ignore[union-attr]
+                done: Operation | None = want.operation  # type: ignore[union-attr]
             else:
                 done = yield from self._digest(came)
+            if self._failed is not None:
+                yield from self._give_up_suspended()
             if done is None:
                 continue
             for follower in followers[done.name]:
@@ -179,57 +112,136 @@ class Engine:
                     ready.append(follower)
 
     def _invoke(self, operation: Operation, attempt: int) -> Invoke:
-        self._under_way += 1
-        return Invoke(
+        key = f"{self.transaction}:{operation.name}"
+        want = Invoke(
             operation,
             attempt,
             OperationStarted(
                 transaction=self.transaction,
                 operation=operation.name,
                 attempt=attempt,
-                key=f"{self.transaction}:{operation.name}",
+                key=f"{key}#{attempt}" if self.policy.new_keys and attempt > 1 else key,
                 kind=operation.kind,
                 service=operation.service,
             ),
         )
+        self._open.add(want)
+        return want
 
-    def _succeeded(self, came: Came) -> OperationSucceeded:
+    def _succeeded(self, operation: Operation, attempt: int, result: JSONObject) -> OperationSucceeded:
         """Keep the result, and return what is to be recorded."""
-        name, result = came.want.operation.name, came.result
+        name = operation.name
         touched = self._touched[name]
-        touched.landed, touched.result = "yes", result
+        touched.landed, touched.result, touched.landed_us = "yes", result, self.now_us
         self.results[name] = result
         return OperationSucceeded(
-            transaction=self.transaction, operation=name, attempt=came.want.attempt, result=result
+            transaction=self.transaction, operation=name, attempt=attempt, result=result
         )
 
     def _digest(self, came: Came) -> Generator[Want, Any, Operation | None]:
-        """Record why an attempt did not succeed; return the operation if it is done all the same."""
-        operation, attempt = came.want.operation, came.want.attempt
-        if came.outcome == "waited":
+        """Record what else came; return the operation if that means that it is done."""
+        if isinstance(came.want, Stop) or came.want not in self._open:
+            outcome = yield from self._unawaited(came)
+            if outcome is None:
+                return None
+            came = outcome
+        want = came.want
+        assert not isinstance(want, Stop)
+        touched = self._touched[want.operation.name]
+        if came.outcome == "suspended" and isinstance(want, Invoke):
+            yield from self._suspend(touched, want, came)
+            return None
+        self._open.remove(want)
+        if isinstance(want, Wait):
             if self._failed is None:
-                yield self._invoke(operation, attempt)
+                yield (
+                    self._invoke(want.operation, want.attempt)
+                    if want.role == "action"
+                    else self._ask(touched)
+                )
             return None
-        yield _outcome_event(self.transaction, came)
-        if came.outcome == "unknown" or came.again:
-            self._touched[operation.name].landed = "maybe"
-        if self._failed is None and _worth_another(operation.retry, came):
-            yield from self._schedule(operation, attempt + 1)
+        if want.role == "probe":
+            return (yield from self._probed(touched, came))
+        yield outcome_event(self.transaction, want, came)
+        touched.attempt, touched.code = want.attempt, came.code
+        if came.outcome == "aborted":
+            self._payload = came.result
+        if came.outcome in ("unknown", "aborted") or came.again:
+            touched.landed, touched.landed_us = "maybe", self.now_us
+        if came.outcome == "unknown" and self._may_ask(touched):
+            touched.asked_before = touched.asked
+            yield self._ask(touched)
             return None
+        return (yield from self._tried(touched, came))
+
+    def _tried(self, touched: Touched, came: Came) -> Generator[Want, Any, Operation | None]:
+        """Repeat an attempt that came to nothing, or give the operation up."""
+        operation, attempt = touched.operation, touched.attempt + 1
+        if self._failed is None and not (operation.one_shot and came.outcome == "unknown"):
+            point = f"{self.transaction}/{operation.name}@{attempt}/pause"
+            delay_us = self._pause_us(operation.retry, came, attempt - 1, touched.since_us, point)
+            if delay_us is not None:
+                yield OperationRetryScheduled(
+                    transaction=self.transaction, operation=operation.name, attempt=attempt, delay_us=delay_us
+                )
+                yield self._wait(Wait(operation, attempt, delay_us))
+                return None
         if operation.kind == "retriable":
             self._left.append(operation.name)
             return operation
         self._failed = self._failed or (operation.name, came.code or came.reason)
         return None
 
-    def _schedule(self, operation: Operation, attempt: int) -> Run:
-        point = f"{self.transaction}/{operation.name}@{attempt}/pause"
-        delay = operation.retry.pause_us(attempt - 1, self.tape, point)
-        yield OperationRetryScheduled(
-            transaction=self.transaction, operation=operation.name, attempt=attempt, delay_us=delay
+    # Asking what came of a call.
+
+    def _may_ask(self, touched: Touched) -> bool:
+        return self.policy.probe and touched.operation.probe is not None and self._failed is None
+
+    def _ask(self, touched: Touched) -> Invoke:
+        touched.asked += 1
+        want = Invoke(touched.operation, touched.asked, None, "probe")
+        self._open.add(want)
+        return want
+
+    def _probed(self, touched: Touched, came: Came) -> Generator[Want, Any, Operation | None]:
+        """Record what the probe says: it landed, it did not and may be asked for again, or nobody knows."""
+        operation = touched.operation
+        landed = {"succeeded": "landed", "failed": "not_landed" if came.retry == "never" else "unknown"}
+        verdict = landed.get(came.outcome, "unknown")
+        yield OperationProbed(
+            transaction=self.transaction,
+            operation=operation.name,
+            attempt=touched.asked,
+            probe=operation.probe_name,
+            outcome=verdict,
+            code=came.code,
+            reason=came.reason,
+            result=came.result,
         )
-        self._under_way += 1
-        yield Wait(operation, attempt, delay)
+        if verdict == "landed":
+            yield self._succeeded(operation, touched.attempt, came.result)
+            return operation
+        if verdict == "not_landed":
+            return (
+                yield from self._tried(touched, Came(came.want, "failed", code=touched.code, retry="safe"))
+            )
+        if self._failed is None:
+            asked = touched.asked - touched.asked_before
+            point = f"{self.transaction}/{operation.probe_name}@{touched.asked + 1}/pause"
+            delay_us = self._pause_us(operation.retry, Came(came.want, "unknown"), asked, self.now_us, point)
+            if delay_us is not None:
+                yield OperationRetryScheduled(
+                    transaction=self.transaction,
+                    operation=operation.name,
+                    attempt=touched.asked + 1,
+                    delay_us=delay_us,
+                    probe=operation.probe_name,
+                )
+                yield self._wait(Wait(operation, touched.asked + 1, delay_us, "probe"))
+                return None
+        # Whether the key is still known to a service that does not answer, nobody can tell.
+        again = "unknown" if operation.kind == "retriable" else "failed"
+        return (yield from self._tried(touched, Came(came.want, again, code=touched.code)))  # type: ignore[arg-type]
 
     # Back.
 
@@ -237,14 +249,18 @@ class Engine:
         standing = self._in_order([each for each in self._touched.values() if self._stands(each, failed)])
         if self._past_pivot():
             left = dict.fromkeys([failed, *(each.operation.name for each in standing)])
-            yield TransactionStuck(transaction=self.transaction, dead_letters=list(left))
+            yield TransactionStuck(transaction=self.transaction, dead_letters=[name for name in left if name])
             return
-        if standing and not self.policy.compensate:
-            yield TransactionAbandoned(transaction=self.transaction, operation=failed, reason=reason)
+        abandoned = TransactionAbandoned(transaction=self.transaction, operation=failed, reason=reason)
+        if standing and (self._dropped or not self.policy.compensate):
+            yield abandoned
             return
+        self._turned, self._dropped = True, False
         yield TransactionCompensating(transaction=self.transaction, operation=failed, reason=reason)
         stuck = yield from self._reverts(standing, reason)
-        if stuck:
+        if self._dropped:
+            yield abandoned
+        elif stuck:
             yield TransactionStuck(transaction=self.transaction, dead_letters=stuck)
         else:
             yield TransactionCompensated(transaction=self.transaction)
@@ -257,14 +273,16 @@ class Engine:
             for each in pivots
         )
 
-    def _stands(self, touched: _Touched, failed: str) -> bool:
-        if touched.operation.revert is None:
+    def _stands(self, touched: Touched, failed: str) -> bool:
+        operation = touched.operation
+        if operation.revert is None:
             return False
-        if touched.operation.name == failed and self.policy.revert_failed:
+        if operation.name == failed and self.policy.revert_failed:
             return True
-        return touched.landed == "yes" or (touched.landed == "maybe" and self.policy.revert_unknown)
+        unknown = self.policy.revert_unknown or operation.one_shot
+        return touched.landed == "yes" or (touched.landed == "maybe" and unknown)
 
-    def _in_order(self, standing: list[_Touched]) -> list[_Touched]:
+    def _in_order(self, standing: list[Touched]) -> list[Touched]:
         """What is to be reverted, in the policy's order; it comes in the order of starting."""
         if self.policy.order == "newest_first":
             return standing[::-1]
@@ -273,124 +291,112 @@ class Engine:
             return sorted(standing, key=lambda each: ids[each.operation.name], reverse=True)
         return standing
 
-    def _skip(self, operation: Operation) -> CompensationSkipped:
-        return CompensationSkipped(
-            transaction=self.transaction,
-            operation=operation.name,
-            compensation=operation.revert_name,
-            reason="an earlier revert is stuck, and the policy halts there",
-        )
-
-    def _reverts(
-        self, wanted: list[_Touched], reason: str, tried: Mapping[str, int] | None = None
-    ) -> Generator[Want, Any, list[str]]:
-        """Revert these, one after another or (as the policy has it) all at once; which of them are stuck.
-
-        ``tried`` are the attempts that an earlier run has made at each.
-        """
-        waiting, stuck, under_way, before = deque(wanted), list[str](), 0, tried or {}
-        while waiting or under_way:
-            while waiting and (self.policy.at_once or not under_way):
-                touched = waiting.popleft()
-                if stuck and self.policy.halt_on_stuck:
-                    yield self._skip(touched.operation)
-                    stuck.append(touched.operation.name)
-                    continue
-                under_way += 1
-                yield self._undo(touched, before.get(touched.operation.name, 0) + 1, reason)
-            if not under_way:
-                break
+    def _reverts(self, wanted: list[Touched], reason: str) -> Generator[Want, Any, list[str]]:
+        """Revert these, one after another or (as the policy has it) all at once; which of them are stuck."""
+        waiting, stuck = deque(wanted), list[str]()
+        while True:
+            for touched in [each for each in self._touched.values() if each.overtaken]:
+                if not any(is_of(want, touched) for want in self._open) and touched not in waiting:
+                    touched.overtaken = False
+                    stuck = [name for name in stuck if name != touched.operation.name]
+                    waiting.append(touched)
+            while waiting and (self.policy.at_once or not self._open):
+                yield from self._begin_revert(waiting.popleft(), reason, stuck)
+            if self._dropped:
+                waiting.clear()
+            if not self._open and not waiting:
+                if not self._awaits_late():
+                    return stuck
+                if self._watch is None:
+                    yield self._begin_watch()
             came: Came = yield None
-            undone = yield from self._digest_revert(came, before, reason)
-            if undone is not None:
-                under_way -= 1
-                stuck += [] if undone else [came.want.operation.name]
-        return stuck
+            yield from self._digest_revert(came, reason, stuck)
 
-    def _undo(self, touched: _Touched, attempt: int, reason: str) -> Invoke:
+    def _begin_revert(self, touched: Touched, reason: str, stuck: list[str]) -> Run:
+        operation, place = touched.operation, self._place(touched.operation)
+        if stuck and self.policy.halt_on_stuck and touched.tries == touched.tries_before:
+            why = "an earlier revert is stuck, and the policy halts there"
+            yield CompensationSkipped(**place, reason=why)
+            stuck.append(operation.name)
+        elif self._expired(touched):
+            why = f"the time to revert it was {operation.revert_ttl_us} us from its success, and has passed"
+            yield CompensationExpired(**place, reason=why)
+            stuck.append(operation.name)
+        else:
+            yield self._undo(touched, reason)
+
+    def _expired(self, touched: Touched) -> bool:
+        # Counted from each attempt anew, as some engines do, the time is never over.
+        ttl_us = touched.operation.revert_ttl_us
+        if not ttl_us or self.policy.expiry == "from_attempt":
+            return False
+        return self.now_us - touched.landed_us > ttl_us
+
+    def _place(self, operation: Operation) -> dict[str, Any]:
+        return {
+            "transaction": self.transaction,
+            "operation": operation.name,
+            "compensation": operation.revert_name,
+        }
+
+    def _undo(self, touched: Touched, reason: str) -> Invoke:
         operation = touched.operation
+        touched.tries += 1
+        if touched.tries == touched.tries_before + 1:
+            touched.tries_since_us = self.now_us
         intent = CompensationStarted(
             transaction=self.transaction,
             operation=operation.name,
             compensation=operation.revert_name,
-            attempt=attempt,
+            attempt=touched.tries,
             key=revert_key(self.transaction, operation),
             service=operation.service,
         )
-        return Invoke(operation, attempt, intent, True, touched.result, reason)
+        verify = self.policy.verify and operation.probe is not None
+        want = Invoke(
+            operation, touched.tries, intent, "revert", touched.result, reason, self._payload, verify
+        )
+        self._open.add(want)
+        return want
 
-    def _digest_revert(
-        self, came: Came, before: Mapping[str, int], reason: str
-    ) -> Generator[Want, Any, bool | None]:
-        """Record what came of a revert: whether it is undone, or None while it is still being tried."""
-        operation, attempt = came.want.operation, came.want.attempt
-        if came.outcome == "waited":
-            yield self._undo(self._touched[operation.name], attempt, reason)
-            return None
-        yield _revert_event(self.transaction, came)
-        if came.outcome in ("succeeded", "partial"):
-            return came.outcome == "succeeded"
-        first = before.get(operation.name, 0) + 1
-        if not _worth_another(self.policy.retry, came, first):
-            return False
-        point = f"{self.transaction}/{operation.revert_name}@{attempt + 1}/pause"
-        delay = self.policy.retry.pause_us(attempt + 1 - first, self.tape, point)
+    def _digest_revert(self, came: Came, reason: str, stuck: list[str]) -> Run:
+        """Record what came of a revert, and try again what is worth another attempt."""
+        want = came.want
+        if want is self._watch:
+            self._watch = None
+            return
+        if isinstance(want, Stop) or want not in self._open:
+            yield from self._unawaited(came)
+            return
+        self._open.remove(want)
+        touched = self._touched[want.operation.name]
+        if isinstance(want, Wait):
+            yield from self._begin_revert(touched, reason, stuck)
+            return
+        yield revert_event(self.transaction, want, came)
+        if came.outcome == "succeeded":
+            # A service that knows of a result which is still to come says how long to wait for it.
+            wait_us = came.result.get("awaits_us", 0) if self.policy.await_late else 0
+            touched.awaited_us = self.now_us + wait_us if isinstance(wait_us, int) and wait_us else 0
+            return
+        yield from self._retry_revert(touched, came, stuck)
+
+    def _retry_revert(self, touched: Touched, came: Came, stuck: list[str]) -> Run:
+        operation, made = touched.operation, touched.tries - touched.tries_before
+        point = f"{self.transaction}/{operation.revert_name}@{touched.tries + 1}/pause"
+        delay_us = self._pause_us(self.policy.retry, came, made, touched.tries_since_us, point)
+        if delay_us is None or self._dropped:
+            stuck.append(operation.name)
+            return
         yield CompensationRetryScheduled(
-            transaction=self.transaction,
-            operation=operation.name,
-            compensation=operation.revert_name,
-            attempt=attempt + 1,
-            delay_us=delay,
+            **self._place(operation), attempt=touched.tries + 1, delay_us=delay_us
         )
-        yield Wait(operation, attempt + 1, delay, True)
-        return None
+        yield self._wait(Wait(operation, touched.tries + 1, delay_us, "revert"))
 
+    def _awaits_late(self) -> bool:
+        return any(touched.awaited_us > self.now_us for touched in self._touched.values())
 
-def _worth_another(retry: Retry, came: Came, first: int = 1) -> bool:
-    """Whether an attempt that came to nothing is repeated: the class allows it, and so does the number.
-
-    What is unknown is always safe to repeat, since the key is the same.
-    """
-    safe = came.outcome == "unknown" or (came.outcome == "failed" and came.retry == "safe")
-    return safe and came.want.attempt - first + 1 < retry.attempts_max
-
-
-def _outcome_event(transaction: str, came: Came) -> Event:
-    name, attempt = came.want.operation.name, came.want.attempt
-    if came.outcome == "unknown":
-        return OperationUnknown(
-            transaction=transaction, operation=name, attempt=attempt, code=came.code, reason=came.reason
-        )
-    if came.outcome == "aborted":
-        return OperationAborted(
-            transaction=transaction, operation=name, attempt=attempt, reason=came.reason, payload=came.result
-        )
-    return OperationFailed(
-        transaction=transaction,
-        operation=name,
-        attempt=attempt,
-        code=came.code,
-        reason=came.reason,
-        retry=came.retry,
-    )
-
-
-def _revert_event(transaction: str, came: Came) -> Event:
-    operation = came.want.operation
-    place = {
-        "transaction": transaction,
-        "operation": operation.name,
-        "compensation": operation.revert_name,
-        "attempt": came.want.attempt,
-    }
-    if came.outcome == "succeeded":
-        return CompensationSucceeded(**place, result=came.result)  # type: ignore[arg-type]
-    if came.outcome == "partial":
-        return CompensationPartial(**place, result=came.result, remains=came.remains or {})  # type: ignore[arg-type]
-    return CompensationFailed(
-        **place,  # type: ignore[arg-type]
-        code=came.code,
-        reason=came.reason,
-        outcome=came.outcome,
-        retry=came.retry,
-    )
+    def _begin_watch(self) -> Wait:
+        last = max(self._touched.values(), key=lambda touched: touched.awaited_us)
+        self._watch = Wait(last.operation, 0, last.awaited_us - self.now_us, "late")
+        return self._watch

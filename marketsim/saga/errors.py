@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 
 __all__ = [
+    "NOTHING_STANDS",
+    "RETURNED_TOO_MUCH",
     "Aborted",
     "CatalogError",
     "DefinitionError",
     "Diverged",
+    "Expired",
     "Failed",
     "InputError",
     "LogDamaged",
@@ -68,6 +71,13 @@ class Diverged(MarketsimError):
     """A run that was to repeat a recorded one took another way."""
 
 
+NOTHING_STANDS = "nothing_stands"
+"""The code with which a probe says that nothing stands of its operation."""
+
+RETURNED_TOO_MUCH = "returned_too_much"
+"""The code with which a probe says that more was given back than was taken."""
+
+
 class Failed(Exception):
     """Raised by an action or a compensation: it failed for certain, and nothing took effect.
 
@@ -106,6 +116,14 @@ class Partial(Exception):
         super().__init__("only a part was reverted")
         self.result = result
         self.remains = remains
+
+
+class Expired(Exception):
+    """Raised by a compensation that comes too late: the time in which it was possible has passed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class ProcessCrashed(BaseException):

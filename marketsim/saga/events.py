@@ -10,6 +10,7 @@ __all__ = [
     "EVENT_TYPES",
     "GENESIS",
     "CatalogChanged",
+    "CompensationEvent",
     "CompensationExpired",
     "CompensationFailed",
     "CompensationPartial",
@@ -19,6 +20,7 @@ __all__ = [
     "CompensationSucceeded",
     "DeadLetterIgnored",
     "DeadLetterResolved",
+    "EffectEvent",
     "Event",
     "FaultInjected",
     "JSONObject",
@@ -26,18 +28,24 @@ __all__ = [
     "MarketCreated",
     "NotificationSent",
     "OperationAborted",
+    "OperationEvent",
     "OperationFailed",
+    "OperationLate",
+    "OperationProbed",
     "OperationProgress",
     "OperationRetryScheduled",
     "OperationStarted",
     "OperationSucceeded",
+    "OperationSuspended",
     "OperationUnknown",
     "OrderCancelled",
     "OrderPlaced",
     "Posting",
     "ProcessRecovered",
+    "ServiceNoted",
     "TransactionAbandoned",
     "TransactionBegan",
+    "TransactionCancelRequested",
     "TransactionCommitted",
     "TransactionCompensated",
     "TransactionCompensating",
@@ -125,7 +133,8 @@ class EffectEvent(TransactionEvent, kw_only=True):
     """Something that a service really did, under an idempotency key, for an operation or its revert.
 
     ``compensation`` is set when a revert did it. ``transaction`` is empty where no transaction is
-    behind it: the opening stock, a restock.
+    behind it: the opening stock, a restock. ``unasked`` says that the service took back by itself what
+    the operation had done: a reservation or an authorization that expired.
     """
 
     transaction: str = ""
@@ -133,6 +142,7 @@ class EffectEvent(TransactionEvent, kw_only=True):
     compensation: str = ""
     attempt: int = 0
     key: str = ""
+    unasked: bool = False
 
 
 class MarketCreated(Event, kw_only=True, tag="market.created"):
@@ -159,13 +169,21 @@ class CatalogChanged(Event, kw_only=True, tag="catalog.changed"):
 
 
 class TransactionBegan(TransactionEvent, kw_only=True, tag="transaction.began"):
-    """A transaction begins: everything that is needed to run it again."""
+    """A transaction begins: everything that is needed to run it again.
+
+    ``rules`` are those of its policy that differ from the policy named; ``services`` says how services
+    behave, by their names. It is asked to stop after ``deadline_us`` or ``cancel_us`` microseconds, if any.
+    """
 
     saga: str
     policy: str
     request: JSONObject
     seed: int
     faults: list[str] = []
+    rules: JSONObject = {}
+    services: JSONObject = {}
+    deadline_us: int = 0
+    cancel_us: int = 0
 
 
 class TransactionRejected(TransactionEvent, kw_only=True, tag="transaction.rejected"):
@@ -179,6 +197,17 @@ class TransactionCommitted(TransactionEvent, kw_only=True, tag="transaction.comm
     """Everything was done: the end. ``left`` names retriable operations that ran out of attempts."""
 
     left: list[str] = []
+
+
+class TransactionCancelRequested(TransactionEvent, kw_only=True, tag="transaction.cancel_requested"):
+    """Somebody outside, or its deadline (``code``), wants it to end.
+
+    ``shielded`` says that it goes on all the same: it is being reverted, or is past its pivot.
+    """
+
+    code: str
+    reason: str = ""
+    shielded: bool = False
 
 
 class TransactionCompensating(TransactionEvent, kw_only=True, tag="transaction.compensating"):
@@ -244,10 +273,41 @@ class OperationUnknown(OperationEvent, kw_only=True, tag="operation.unknown"):
     reason: str
 
 
+class OperationProbed(OperationEvent, kw_only=True, tag="operation.probed"):
+    """The service was asked whether the operation had landed: question ``attempt``, by ``probe``.
+
+    ``outcome`` is landed, not_landed or unknown.
+    """
+
+    probe: str
+    outcome: str
+    code: str = ""
+    reason: str = ""
+    result: JSONObject = {}
+
+
+class OperationSuspended(OperationEvent, kw_only=True, tag="operation.suspended"):
+    """The service waits for somebody (``code`` says for what), at most ``expires_us`` microseconds."""
+
+    code: str
+    reason: str
+    expires_us: int
+
+
+class OperationLate(OperationEvent, kw_only=True, tag="operation.late"):
+    """The truth about an attempt arrived after its outcome had been decided without it."""
+
+    outcome: str
+    code: str = ""
+    reason: str = ""
+    result: JSONObject = {}
+
+
 class OperationRetryScheduled(OperationEvent, kw_only=True, tag="operation.retry_scheduled"):
-    """Attempt ``attempt`` is going to start in ``delay_us`` microseconds."""
+    """Attempt ``attempt`` is going to start in ``delay_us`` microseconds; with ``probe`` a question."""
 
     delay_us: int
+    probe: str = ""
 
 
 class OperationAborted(OperationEvent, kw_only=True, tag="operation.aborted"):
@@ -340,6 +400,15 @@ class NotificationSent(EffectEvent, kw_only=True, tag="notification.sent"):
     message: str
 
 
+class ServiceNoted(EffectEvent, kw_only=True, tag="service.noted"):
+    """A service keeps something in mind under a key: ``fenced``, ``pending``, ``answered_500``.
+
+    Fenced: the revert was here first, so the operation is refused when it arrives.
+    """
+
+    note: str
+
+
 class FaultInjected(TransactionEvent, kw_only=True, tag="fault.injected"):
     """A failure was put in the way of this attempt, on purpose."""
 
@@ -347,6 +416,7 @@ class FaultInjected(TransactionEvent, kw_only=True, tag="fault.injected"):
     attempt: int
     fault: str
     compensation: str = ""
+    probe: str = ""
 
 
 class ProcessRecovered(TransactionEvent, kw_only=True, tag="process.recovered"):

@@ -1,179 +1,26 @@
-"""The faults by name, what each does to a call, and how `TARGET:FAULT[@ATTEMPTS][%PROBABILITY]` is read."""
+"""Faults put at a target: how `TARGET:FAULT[@ATTEMPTS][%PROBABILITY]` is read, and when it strikes."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
 
 import msgspec
 
-from marketsim.saga.definition import Operation, Saga
+from marketsim.saga.definition import Operation, Role, Saga
 from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.events import FaultInjected
+from marketsim.saga.fault import Fault
 from marketsim.saga.tape import MILLION, Tape
+from marketsim.saga.taxonomy import FAULTS
 
-__all__ = ["FAULTS", "Fault", "FaultPlan", "FaultRule", "Phase", "parse_fault"]
+__all__ = ["FaultPlan", "FaultRule", "explains", "fits", "parse_fault", "places"]
 
 _ATTEMPTS = "write @1, @1-3, @2- or @*"
-
-Phase: TypeAlias = Literal["before", "after"]
-Outcome: TypeAlias = Literal["succeeded", "failed", "unknown", "crash"]
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """One injected failure.
-
-    ``phase`` says whether it strikes before the handler runs (nothing landed) or after it (the
-    effect landed); ``outcome`` what the engine is told; ``retry`` the class of the failure.
-    ``services`` are the services that can fail so (empty: any), ``on`` what it may strike.
-    """
-
-    name: str
-    group: str
-    sentence: str
-    phase: Phase = "before"
-    outcome: Outcome = "failed"
-    retry: Literal["safe", "never"] = "never"
-    services: tuple[str, ...] = ()
-    on: Literal["operation", "revert", "both"] = "both"
-    slow: bool = False
-    moment: Literal["", "intent", "record"] = ""
-
-
-_PAYMENT = {"services": ("payment",), "on": "operation"}
-
-
-def _group(group: str, names: dict[str, str], **rest: object) -> list[Fault]:
-    return [Fault(name, group, sentence, **rest) for name, sentence in names.items()]  # type: ignore[arg-type]
-
-
-_TABLE: list[Fault] = [
-    *_group(
-        "soft decline",
-        {
-            "insufficient_funds": "The account does not cover the amount now; it may later.",
-            "processing_error": "The card network stumbled over the request.",
-            "try_again_later": "The issuer asks for another attempt.",
-            "issuer_not_available": "The bank behind the card could not be reached.",
-        },
-        retry="safe",
-        **_PAYMENT,
-    ),
-    *_group(
-        "hard decline",
-        {
-            "card_declined": "The issuer said no and gave no reason.",
-            "do_not_honor": "The issuer said no and will again.",
-            "expired_card": "The card is past its date.",
-            "incorrect_cvc": "The security code is wrong.",
-            "card_not_supported": "This kind of card cannot pay here.",
-            "currency_not_supported": "The card cannot pay in this currency.",
-            "transaction_not_allowed": "The issuer does not allow this purchase.",
-            "card_velocity_exceeded": "The card was used too often or for too much.",
-        },
-        **_PAYMENT,
-    ),
-    *_group(
-        "fraud",
-        {
-            "fraudulent": "The payment looks fraudulent to the issuer.",
-            "lost_card": "The card was reported lost.",
-            "stolen_card": "The card was reported stolen.",
-            "pickup_card": "The issuer wants the card back.",
-        },
-        **_PAYMENT,
-    ),
-    *_group(
-        "before sending",
-        {
-            "gateway_down": "The service's gateway is down: nothing was sent.",
-            "connection_refused": "The connection was refused: nothing was sent.",
-            "dns_failure": "The service's address could not be resolved: nothing was sent.",
-            "rate_limited": "Too many requests: the service did not look at this one.",
-        },
-        retry="safe",
-    ),
-    *_group(
-        "ambiguous",
-        {"timeout_before": "No answer came, and the request never arrived."},
-        outcome="unknown",
-        slow=True,
-    ),
-    *_group(
-        "ambiguous",
-        {"timeout_after": "No answer came, but the effect landed."},
-        outcome="unknown",
-        phase="after",
-        slow=True,
-    ),
-    *_group(
-        "ambiguous",
-        {
-            "connection_reset": "The connection broke after the write: it landed, and the answer was lost.",
-            "server_error_after": "The service answered 5xx after the effect had landed.",
-        },
-        outcome="unknown",
-        phase="after",
-    ),
-    *_group(
-        "inventory",
-        {"out_of_stock": "The warehouse says that there is nothing left."},
-        services=("inventory",),
-        on="operation",
-    ),
-    *_group(
-        "notification",
-        {
-            "unreachable": "The customer's mail server cannot be reached.",
-        },
-        services=("notifications",),
-        on="operation",
-        retry="safe",
-    ),
-    *_group(
-        "notification",
-        {"bounced": "The message came back: the address does not exist."},
-        services=("notifications",),
-        on="operation",
-    ),
-    *_group("any", {"error": "The call fails for a reason of its own, before any effect."}, retry="safe"),
-    *_group(
-        "compensation",
-        {"did_nothing": "The revert says that it succeeded, and did nothing."},
-        outcome="succeeded",
-        on="revert",
-    ),
-    *_group(
-        "process",
-        {"crash_before_intent": "The process dies before the intent is recorded."},
-        outcome="crash",
-        moment="intent",
-    ),
-    *_group(
-        "process",
-        {"crash_after_intent": "The process dies after the intent is recorded, before the call."},
-        outcome="crash",
-    ),
-    *_group(
-        "process",
-        {"crash_after_effect": "The process dies between the effect and the record of it."},
-        outcome="crash",
-        phase="after",
-    ),
-    *_group(
-        "process",
-        {"crash_after_outcome": "The process dies right after the outcome is recorded."},
-        outcome="crash",
-        phase="after",
-        moment="record",
-    ),
-]
-
-FAULTS: dict[str, Fault] = {fault.name: fault for fault in _TABLE}
-"""Every fault by its name."""
+_SERVICES = {service for fault in FAULTS.values() for service in fault.services} | {"delivery", "shipping"}
 
 
 class FaultRule(msgspec.Struct, frozen=True):
-    """A fault put at a target: an operation, a revert, or a service.
+    """A fault put at a target: an operation, a revert, a probe, a family of either, or a service.
 
-    A service stands for its operations, not for its reverts: those are named. ``attempt_last``
+    A service stands for its operations, not for its reverts and probes: those are named. ``attempt_last``
     0 means every attempt from ``attempt_first`` on. The probability is in parts in a million.
     """
 
@@ -194,13 +41,19 @@ class FaultRule(msgspec.Struct, frozen=True):
         chance = "" if self.probability_ppm == MILLION else percent
         return f"{self.target}:{self.fault.name}{attempts}{chance}"
 
-    def covers(self, operation: Operation, revert: bool, attempt: int) -> bool:
+    def covers(self, operation: Operation, role: Role, attempt: int) -> bool:
         """Whether this rule is about this attempt."""
         if attempt < self.attempt_first or (self.attempt_last and attempt > self.attempt_last):
             return False
-        if revert:
-            return self.target == operation.revert_name
-        return self.target in (operation.name, operation.service)
+        return self.target in _names(operation, role)
+
+
+def _names(operation: Operation, role: Role) -> tuple[str, ...]:
+    if role == "action":
+        return operation.name, operation.family, operation.service
+    if role == "revert":
+        return operation.revert_name, operation.revert_family
+    return operation.probe_name, operation.probe_family
 
 
 class FaultPlan:
@@ -213,15 +66,14 @@ class FaultPlan:
         return bool(self.rules)
 
     def strike(
-        self, transaction: str, operation: Operation, revert: bool, attempt: int, tape: Tape
+        self, transaction: str, operation: Operation, role: Role, attempt: int, tape: Tape
     ) -> Fault | None:
         """The fault that strikes this attempt, if any: the first rule that covers it and happens."""
-        place = operation.revert_name if revert else operation.name
+        if not self.rules:
+            return None
+        place = operation.point(role)
         for rule in self.rules:
-            # Most rules are about something else; the first test is the one that costs least.
-            if rule.target != place and rule.target != operation.service:
-                continue
-            if not rule.covers(operation, revert, attempt):
+            if not rule.covers(operation, role, attempt):
                 continue
             if tape.chance(f"{transaction}/{place}@{attempt}/{rule.fault.name}", rule.probability_ppm):
                 return rule.fault
@@ -280,20 +132,47 @@ def _probability(text: str, whole: str, where: str) -> int:
     return ppm
 
 
-def _check_fits(target: str, fault: Fault, saga: Saga, where: str) -> None:
-    operation = saga.operations.get(target)
-    reverts = {each.revert_name: each for each in saga.operations.values() if each.revert_name}
-    service = operation.service if operation else reverts[target].service if target in reverts else target
-    if target in reverts and fault.on == "operation":
-        raise InputError(f"{fault.name} strikes operations; {target} is a revert", where=where)
-    if target not in reverts and fault.on == "revert":
-        todo = f"name a revert: {', '.join(reverts)}" if reverts else ""
-        raise InputError(f"{fault.name} strikes reverts; {target} is none", where=where, todo=todo)
-    if fault.services and service not in fault.services and service in _KNOWN_SERVICES:
-        raise InputError(
-            f"{fault.name} happens at {' and '.join(fault.services)}; {target} belongs to {service}",
-            where=where,
+def explains(rule: FaultRule, event: FaultInjected, saga: Saga) -> bool:
+    """Whether it was this rule that struck."""
+    operation = saga.operations[event.operation]
+    role: Role = "revert" if event.compensation else "probe" if event.probe else "action"
+    return event.fault == rule.fault.name and rule.covers(operation, role, event.attempt)
+
+
+def fits(fault: Fault, operation: Operation, role: Role) -> str:
+    """Why a fault cannot happen to an operation in this role; empty if it can."""
+    place = operation.point(role)
+    if role == "action" and fault.on == "revert":
+        return f"{fault.name} strikes reverts; {place} is none"
+    if role == "revert" and fault.on == "operation":
+        return f"{fault.name} strikes operations; {place} is a revert"
+    if role == "probe" and (fault.on != "both" or fault.outcome == "crash" or fault.stops):
+        return f"{fault.name} strikes operations or reverts; {place} only asks"
+    if operation.service not in _SERVICES:
+        return ""  # A service of somebody's own may do whatever its handlers do.
+    if fault.services and operation.service not in fault.services:
+        return (
+            f"{fault.name} happens at {' and '.join(fault.services)}; {place} belongs to {operation.service}"
         )
+    if fault.acts and place.partition("_")[0] not in fault.acts:
+        return f"{fault.name} happens when a service is to {' or '.join(fault.acts)}; {place} does not"
+    return ""
 
 
-_KNOWN_SERVICES = {service for fault in _TABLE for service in fault.services} | {"delivery", "orders"}
+def places(fault: Fault, saga: Saga) -> list[str]:
+    """The operations, reverts and probes of a saga that a fault can strike."""
+    roles: tuple[Role, ...] = ("action", "revert", "probe")
+    every = [(each, role) for role in roles for each in saga.operations.values()]
+    return [each.point(role) for each, role in every if each.point(role) and not fits(fault, each, role)]
+
+
+def _check_fits(target: str, fault: Fault, saga: Saga, where: str) -> None:
+    found = saga.find(target)
+    if found is not None:
+        struck = [found]
+    else:
+        struck = [(each, "action") for each in saga.operations.values() if each.service == target]
+    reasons = [fits(fault, operation, role) for operation, role in struck]
+    if all(reasons):
+        todo = "see where it can: marketsim faults show " + fault.name
+        raise InputError(reasons[0], where=where, todo=todo)

@@ -1,23 +1,33 @@
 """The policies by name: each the compensation rules of an engine that people use, and what they cost."""
 
+import msgspec
+
 from marketsim.saga.definition import SECOND_US, Policy, Retry
 from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.events import JSONObject, TransactionBegan
 
-__all__ = ["POLICIES", "policy_named"]
+__all__ = ["NOT_RULES", "POLICIES", "policy_named", "policy_of", "policy_with"]
 
 POLICIES: dict[str, Policy] = {
     policy.name: policy
     for policy in (
         Policy(
             "default",
-            "Newest first, five tries; what stayed unknown is reverted as if it had landed; "
-            "one that is stuck does not hold up the others.",
+            "Newest first, five tries; a service is asked what came of a call that gave no answer, and "
+            "whether a revert did what it said; what stays unknown is reverted as if it had landed; one "
+            "that is stuck does not hold up the others.",
         ),
         Policy(
             "none",
             "Reverts nothing: what a failed transaction did stays done.",
             compensate=False,
-            costs=("The stock that was reserved is out of stock, though nobody bought it.",),
+            probe=False,
+            verify=False,
+            await_late=False,
+            costs=(
+                "The stock that was reserved is out of stock, though nobody bought it.",
+                "A retry without an answer may charge twice where the provider has forgotten the key.",
+            ),
         ),
         Policy(
             "orra",
@@ -25,28 +35,42 @@ POLICIES: dict[str, Policy] = {
             "left alone.",
             order="ids_as_text",
             revert_unknown=False,
+            expiry="from_attempt",
+            probe=False,
+            verify=False,
+            await_late=False,
             retry=Retry(attempts_max=10, delay_us=2 * SECOND_US, delay_max_us=60 * SECOND_US),
             costs=(
                 "A charge that landed behind a lost answer stands, and nobody gives it back.",
                 "With ten operations or more, number 10 is reverted before number 9, and 9 before 2.",
+                "The time in which a revert is possible counts from each attempt anew, so it never expires.",
             ),
         ),
         Policy(
             "temporal",
             "Newest first; the first revert that fails for good halts the others.",
             halt_on_stuck=True,
+            probe=False,
+            verify=False,
+            await_late=False,
             costs=("One refund that fails keeps the stock reserved, too.",),
         ),
         Policy(
             "temporal-parallel",
             "All reverts are begun at once, newest first; one that fails does not stop the others.",
             at_once=True,
+            probe=False,
+            verify=False,
+            await_late=False,
             costs=("A revert may run before the one that it depends on, and then has nothing to give back.",),
         ),
         Policy(
             "saga-py",
             "Newest first, and the operation that failed is reverted, too.",
             revert_failed=True,
+            probe=False,
+            verify=False,
+            await_late=False,
             costs=("A revert runs for what never happened; one that does not look gives back too much.",),
         ),
         Policy(
@@ -54,6 +78,9 @@ POLICIES: dict[str, Policy] = {
             "All reverts are begun at once, in no order.",
             order="oldest_first",
             at_once=True,
+            probe=False,
+            verify=False,
+            await_late=False,
             costs=("Stock may be back on sale while its order stands and its payment is not yet returned.",),
         ),
         Policy(
@@ -62,6 +89,9 @@ POLICIES: dict[str, Policy] = {
             "alone.",
             halt_on_stuck=True,
             revert_unknown=False,
+            probe=False,
+            verify=False,
+            await_late=False,
             retry=Retry(attempts_max=3, delay_us=SECOND_US),
             costs=(
                 "A charge that landed behind a lost answer stands, while its stock is released.",
@@ -70,6 +100,34 @@ POLICIES: dict[str, Policy] = {
         ),
     )
 }
+
+
+NOT_RULES = ("name", "sentence", "costs")
+"""What a policy says about itself."""
+
+
+def policy_of(began: TransactionBegan) -> Policy:
+    """The rules that a transaction began with. Raises InputError if they are none."""
+    return policy_with(policy_named(began.policy), began.rules)
+
+
+def policy_with(base: Policy, rules: JSONObject) -> Policy:
+    """A policy that differs from another in these rules. Raises InputError for what is none."""
+    if not rules:
+        return base
+    stranger = next((key for key in rules if key not in Policy.__struct_fields__ or key in NOT_RULES), None)
+    if stranger is not None:
+        known = [key for key in Policy.__struct_fields__ if key not in NOT_RULES]
+        raise InputError(f"no rule of a policy is called {quoted(stranger)}", todo=nearest(stranger, known))
+    plain: JSONObject = msgspec.to_builtins(base)
+    retry = plain["retry"] | rules["retry"] if isinstance(rules.get("retry"), dict) else plain["retry"]
+    try:
+        return msgspec.convert(plain | rules | {"retry": retry}, Policy)
+    except msgspec.ValidationError as wrong:
+        raise InputError(f"the rules of the policy: {wrong}", todo=f"see: {_SHOW} {base.name}") from None
+
+
+_SHOW = "marketsim policies show"
 
 
 def policy_named(name: str) -> Policy:

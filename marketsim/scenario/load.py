@@ -3,19 +3,24 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import UNSET, Struct
 
 from marketsim.audit.checks import CHECKS
+from marketsim.drivers.clock import span_us
 from marketsim.market.catalog import Catalog, parse_catalog
 from marketsim.market.documents import Document, bind, read_document
+from marketsim.market.gateway import rule_named
 from marketsim.market.money import currency_digits, to_minor
-from marketsim.market.sagas import saga_named
+from marketsim.market.requests import CART_LINES_MAX
+from marketsim.market.sagas import saga_for, saga_named
 from marketsim.saga.definition import Saga
 from marketsim.saga.errors import InputError, nearest, quoted
-from marketsim.saga.faults import FAULTS, parse_fault
-from marketsim.saga.policies import policy_named
+from marketsim.saga.events import JSONObject
+from marketsim.saga.faults import parse_fault
+from marketsim.saga.policies import policy_named, policy_with
+from marketsim.saga.taxonomy import FAULTS
 from marketsim.scenario.model import (
     FORMS,
     CheckExpectation,
@@ -29,10 +34,7 @@ from marketsim.scenario.model import (
     ScenarioFile,
 )
 
-__all__ = ["AT_MAX_US", "CRASHING_MAX", "load_scenario"]
-
-AT_MAX_US = 365 * 24 * 3_600_000_000
-"""The latest start of a purchase: a year, in microseconds."""
+__all__ = ["CRASHING_MAX", "load_scenario"]
 
 CRASHING_MAX = 20
 """How many of the purchases that overlap in time may kill the process.
@@ -44,8 +46,6 @@ _Path: TypeAlias = Sequence[str | int]
 _T = TypeVar("_T")
 
 _FORM_OF = {key: form for form in FORMS for key in form.__struct_fields__}
-_UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
-_AT = re.compile(r"([0-9]{1,15})(us|ms|s|m|h)")
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -58,24 +58,27 @@ def load_scenario(path: Path) -> Scenario:
     file = bind(document, ScenarioFile)
     if not file.scenario.isprintable():
         raise _wrong(document, ("scenario",), "has a character that cannot be printed", "use plain text")
-    _placed(document, ("policy",), policy_named, file.policy)
+    policy, rules = _policy(document, file.policy)
     _placed(document, ("currency",), currency_digits, file.currency)
+    _placed(document, ("gateway",), rule_named, file.gateway)
+    _placed(document, ("saga",), saga_named, file.saga)
     scenario = Scenario(
         name=file.scenario,
         description=file.description.strip(),
         seed=file.seed,
         catalog=_catalog(document, file, path.parent),
         currency=file.currency,
-        policy=file.policy,
-        saga=_placed(document, ("saga",), saga_named, file.saga),
+        policy=policy,
+        rules=rules,
+        gateway=file.gateway,
+        saga=file.saga,
         purchases=file.purchases,
         starts_us=_starts_us(document, file.purchases),
         expect=[_expectation(document, index) for index in range(len(file.expect))],
         document=document,
     )
-    known = _known(scenario.catalog, scenario.saga)
-    _check_purchases(scenario, known)
-    _check_expectations(scenario, known)
+    _check_purchases(scenario, _known(scenario.catalog, None))
+    _check_expectations(scenario)
     return scenario
 
 
@@ -90,14 +93,14 @@ class _Known(Struct, frozen=True):
     retriable: list[str]
 
 
-def _known(catalog: Catalog, saga: Saga) -> _Known:
-    operations = saga.operations.values()
+def _known(catalog: Catalog, saga: Saga | None) -> _Known:
+    operations = list(saga.operations.values()) if saga is not None else []
     customers = {user["id"] for user in catalog.users}
     return _Known(
         products={record["id"] for record in catalog.products},
         customers=customers,
         accounts={"merchant", *(f"customer:{customer}" for customer in customers)},
-        operations=list(saga.operations),
+        operations=[each.name for each in operations],
         reverts=[each.revert_name for each in operations if each.revert_name],
         retriable=[each.name for each in operations if each.kind == "retriable"],
     )
@@ -158,6 +161,22 @@ def _inside(folder: Path, said: str) -> Path:
     return place
 
 
+# The rules.
+
+
+def _policy(document: Document, said: str | dict[str, Any]) -> tuple[str, JSONObject]:
+    """The name of the policy, and the rules that differ from it."""
+    if isinstance(said, str):
+        return _placed(document, ("policy",), policy_named, said).name, {}
+    rules = {key: value for key, value in said.items() if key != "like"}
+    like = said.get("like", "default")
+    if not isinstance(like, str):
+        raise _wrong(document, ("policy", "like"), "is not a name", "name a policy")
+    base = _placed(document, ("policy", "like") if "like" in said else ("policy",), policy_named, like)
+    _placed(document, ("policy",), policy_with, base, rules)
+    return base.name, rules
+
+
 # The purchases.
 
 
@@ -168,20 +187,10 @@ def _starts_us(document: Document, purchases: list[Purchase]) -> list[int]:
         todo = "give 'at' to all purchases, or to none"
         raise _wrong(document, ("purchases", timed.index(False)), what, todo)
     return [
-        _placed(document, ("purchases", index, "at"), _delay_us, purchase.at)
+        _placed(document, ("purchases", index, "at"), span_us, purchase.at)
         for index, purchase in enumerate(purchases)
         if purchase.at is not UNSET
     ]
-
-
-def _delay_us(text: str) -> int:
-    found = _AT.fullmatch(text)
-    if found is None:
-        raise InputError(f"{quoted(text)} is not a time", todo="write 0s, 250ms, 2m or 1h")
-    delay_us = int(found[1]) * _UNITS_US[found[2]]
-    if delay_us > AT_MAX_US:
-        raise InputError(f"{quoted(text)} is too late", todo="a run may take a year")
-    return delay_us
 
 
 def _check_purchases(scenario: Scenario, known: _Known) -> None:
@@ -189,12 +198,40 @@ def _check_purchases(scenario: Scenario, known: _Known) -> None:
     for index, purchase in enumerate(scenario.purchases):
         path = ("purchases", index)
         if index + 1 not in rejected:
-            _check_name(document, (*path, "product"), purchase.product, "product", known.products)
+            _check_goods(document, path, purchase, known)
             _check_name(document, (*path, "customer"), purchase.customer, "customer", known.customers)
-            _check_quantity(document, (*path, "quantity"), purchase.quantity)
+        _check_shape(document, path, purchase, scenario.saga)
+        for key in ("deadline", "cancel"):
+            if (said := getattr(purchase, key)) is not UNSET and not _placed(
+                document, (*path, key), span_us, said
+            ):
+                raise _wrong(document, (*path, key), "is no time at all", "write 1ms or more")
+        saga = saga_for(scenario.saga, purchase.request(scenario.saga))
         for number, fault in enumerate(purchase.faults):
-            _placed(document, (*path, "faults", number), parse_fault, fault, scenario.saga)
+            _placed(document, (*path, "faults", number), parse_fault, fault, saga)
     _check_crashes(scenario)
+
+
+def _check_shape(document: Document, path: _Path, purchase: Purchase, saga: str) -> None:
+    if (purchase.product is UNSET) == (purchase.cart is UNSET):
+        todo = "write product: ID, or for a checkout cart: {ID: 2, ID: 1}"
+        raise _wrong(document, path, "needs a product or a cart, and not both", todo)
+    if purchase.cart is not UNSET and saga != "checkout":
+        todo = "write saga: checkout, or product and quantity"
+        raise _wrong(document, (*path, "cart"), f"the saga {saga} has no cart", todo)
+
+
+def _check_goods(document: Document, path: _Path, purchase: Purchase, known: _Known) -> None:
+    if purchase.cart is not UNSET:
+        if not 1 <= len(purchase.cart) <= CART_LINES_MAX:
+            todo = "or expect the purchase to be rejected"
+            raise _wrong(document, (*path, "cart"), f"a cart has 1 to {CART_LINES_MAX} products", todo)
+        for product, units in purchase.cart.items():
+            _check_name(document, (*path, "cart", product), product, "product", known.products)
+            _check_quantity(document, (*path, "cart", product), units)
+    elif purchase.product is not UNSET:
+        _check_name(document, (*path, "product"), purchase.product, "product", known.products)
+        _check_quantity(document, (*path, "quantity"), purchase.quantity)
 
 
 def _check_crashes(scenario: Scenario) -> None:
@@ -257,27 +294,28 @@ def _expectation(document: Document, index: int) -> Expectation:
     return bound
 
 
-def _check_expectations(scenario: Scenario, known: _Known) -> None:
+def _check_expectations(scenario: Scenario) -> None:
+    known = _known(scenario.catalog, None)
     for index, expectation in enumerate(scenario.expect):
         part = scenario.document.part("expect", index)
         match expectation:
             case PurchaseExpectation():
-                _check_purchase(part, expectation, scenario, known)
+                _check_purchase(part, expectation, scenario)
             case MarketExpectation():
                 _check_market(part, expectation, scenario.currency, known)
             case CheckExpectation(checks=Find(find=rules)):
                 _check_names(part, ("checks", "find"), rules, "check", CHECKS)
 
 
-def _check_purchase(
-    part: Document, expectation: PurchaseExpectation, scenario: Scenario, known: _Known
-) -> None:
+def _check_purchase(part: Document, expectation: PurchaseExpectation, scenario: Scenario) -> None:
     count = len(scenario.purchases)
     if expectation.purchase > count:
         todo = f"they are numbered from 1 to {count}"
         raise _wrong(part, ("purchase",), f"there is no purchase {expectation.purchase}", todo)
+    saga = saga_for(scenario.saga, scenario.purchases[expectation.purchase - 1].request(scenario.saga))
+    known = _known(scenario.catalog, saga)
     if expectation.rule is not UNSET:
-        _check_name(part, ("rule",), expectation.rule, "guardrail", scenario.saga.guardrails)
+        _check_name(part, ("rule",), expectation.rule, "guardrail", saga.guardrails)
     if expectation.failed is not UNSET:
         _check_name(part, ("failed",), expectation.failed, "operation", known.operations)
     if expectation.reverts is not UNSET:

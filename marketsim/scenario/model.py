@@ -8,11 +8,12 @@ from msgspec import UNSET, Meta, UnsetType
 from marketsim.audit.checks import CHECKS
 from marketsim.market.catalog import PRODUCTS_MAX, Catalog
 from marketsim.market.documents import Document
+from marketsim.market.gateway import DEFAULT_RULE, RULES
 from marketsim.market.money import CURRENCIES
 from marketsim.market.sagas import SAGAS
-from marketsim.saga.definition import Saga
+from marketsim.saga.definition import Policy
 from marketsim.saga.events import JSONObject
-from marketsim.saga.policies import POLICIES
+from marketsim.saga.policies import NOT_RULES, POLICIES
 
 __all__ = [
     "FORMS",
@@ -57,8 +58,12 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Purchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One purchase: who buys what, and what goes wrong on the way."""
 
-    product: Annotated[_Name, Meta(description="The id of a product in the catalog.")]
     customer: Annotated[_Name, Meta(description="The id of a user in the catalog.")]
+    product: Annotated[_Name | UnsetType, Meta(description="The id of a product in the catalog.")] = UNSET
+    cart: Annotated[
+        dict[_Name, _Units] | UnsetType,
+        Meta(description="For a checkout, instead of product and quantity: how many units of each product."),
+    ] = UNSET
     quantity: Annotated[_Units, Meta(description="How many units.")] = 1
     faults: Annotated[
         list[Annotated[str, Meta(max_length=200)]],
@@ -76,6 +81,25 @@ class Purchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "or none."
         ),
     ] = UNSET
+    deadline: Annotated[
+        str | UnsetType,
+        Meta(description="How long after its start it is stopped and reverted, as in 5s or 2m."),
+    ] = UNSET
+    cancel: Annotated[
+        str | UnsetType, Meta(description="How long after its start somebody cancels it, as in 250ms.")
+    ] = UNSET
+
+    def request(self, saga: str) -> JSONObject:
+        """What is asked of a saga."""
+        if self.cart is not UNSET:
+            cart = [{"product": product, "quantity": units} for product, units in self.cart.items()]
+            return {"customer": self.customer, "cart": cart}
+        if saga == "checkout":
+            return {
+                "customer": self.customer,
+                "cart": [{"product": self.product, "quantity": self.quantity}],
+            }
+        return {"product": self.product, "customer": self.customer, "quantity": self.quantity}
 
 
 class PurchaseExpectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,7 +192,16 @@ class ScenarioFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: Annotated[str, Meta(max_length=2000, description="What happens, in a sentence.")] = ""
     seed: Annotated[_Seed, Meta(description="Decides latencies, and the faults that are left to chance.")] = 0
     currency: Annotated[str, Meta(description="The currency of all prices, by its ISO 4217 code.")] = "USD"
-    policy: Annotated[str, Meta(description="The rules of compensation, by name.")] = "default"
+    policy: Annotated[
+        str | dict[str, Any],
+        Meta(
+            description="The rules of compensation: a policy by name, or a table of rules that differ from "
+            "those of the policy that it is 'like'."
+        ),
+    ] = "default"
+    gateway: Annotated[str, Meta(description="How the payment provider treats idempotency keys.")] = (
+        DEFAULT_RULE
+    )
     saga: Annotated[str, Meta(description="The saga that each purchase runs.")] = "purchase"
 
 
@@ -185,7 +218,9 @@ class Scenario(msgspec.Struct, frozen=True):
     catalog: Catalog
     currency: str
     policy: str
-    saga: Saga
+    rules: JSONObject
+    gateway: str
+    saga: str
     purchases: list[Purchase]
     starts_us: list[int]
     expect: list[Expectation]
@@ -209,10 +244,31 @@ def scenario_schema() -> JSONObject:
         "description": properties["catalog"]["description"],
         "anyOf": [{"type": "string", "minLength": 1}, sample, {"$ref": "#/$defs/Catalog"}],
     }
-    for key, known in (("currency", CURRENCIES), ("policy", POLICIES), ("saga", SAGAS)):
+    for key, known in (("currency", CURRENCIES), ("gateway", RULES), ("saga", SAGAS)):
         properties[key]["enum"] = sorted(known)
+    properties["policy"] = {
+        "description": properties["policy"]["description"],
+        "anyOf": [{"enum": sorted(POLICIES)}, _policy_schema()],
+        "default": "default",
+    }
     dialect = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": dialect, **body, "title": "marketsim scenario", "$defs": dict(sorted(parts.items()))}
+
+
+def _policy_schema() -> JSONObject:
+    """The shape of a table of rules: those of a policy, none of them required."""
+    (_,), parts = msgspec.json.schema_components((Policy,), ref_template="#/$defs/{name}")
+    rules = {key: value for key, value in parts["Policy"]["properties"].items() if key not in NOT_RULES}
+    rules["retry"] = {
+        "type": "object",
+        "properties": parts["Retry"]["properties"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"like": {"enum": sorted(POLICIES)}, **rules},
+        "additionalProperties": False,
+    }
 
 
 def _catalog_schema() -> JSONObject:

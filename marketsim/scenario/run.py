@@ -6,20 +6,23 @@ from copy import deepcopy
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
 from marketsim.audit.checks import examine
 from marketsim.audit.findings import Finding
 from marketsim.audit.log import LogReader, MemoryLog
-from marketsim.drivers.clock import Clock, parse_time
-from marketsim.drivers.recovery import fault_plan, open_transactions, resume
+from marketsim.drivers.clock import Clock, parse_time, span_us
+from marketsim.drivers.recovery import deaths_in, fault_plan, open_transactions, resume
 from marketsim.drivers.virtual import Driver, Log
 from marketsim.market.directory import create_market, open_market, opening_events
+from marketsim.market.gateway import DEFAULT_RULE
+from marketsim.market.sagas import saga_for, saga_of
 from marketsim.market.world import World
 from marketsim.saga.definition import Policy
 from marketsim.saga.errors import ProcessCrashed
 from marketsim.saga.events import Event, FaultInjected, TransactionBegan
-from marketsim.saga.faults import FaultRule, parse_fault
-from marketsim.saga.policies import policy_named
+from marketsim.saga.faults import explains, parse_fault
+from marketsim.saga.policies import policy_named, policy_with
 from marketsim.saga.tape import MILLION, Tape
 from marketsim.scenario.expect import Course, Unmet, judge
 from marketsim.scenario.model import Scenario
@@ -66,7 +69,8 @@ def run_scenario(
     opening as it is recorded. Raises InputError for an unknown policy, and MarketError if ``keep``
     is no empty folder or cannot be written.
     """
-    rules = policy_named(policy or scenario.policy)
+    named = policy_named(policy or scenario.policy)
+    rules = named if policy else policy_with(named, scenario.rules)
     with _kept(scenario, keep) if keep else _in_memory(scenario) as (log, world):
         opening = len(log.events)
         _Runner(scenario, rules, log, world, watch).run()
@@ -151,33 +155,36 @@ class _Runner:
 
     def _begin(self, driver: Driver, numbers: list[int], events: list[Event]) -> None:
         """Take up what a dead process left open, and have begin what has not begun."""
-        saga = self.scenario.saga
         for recorded in open_transactions(events).values():
             began = recorded[0]
             assert isinstance(began, TransactionBegan)
-            plan = fault_plan(began, saga, crashes=False)
+            saga = saga_of(began)
+            plan = fault_plan(began, saga, deaths=deaths_in(recorded))
             resume(driver, saga, self.policy, Tape(began.seed), recorded, plan)
         begun = {event.transaction for event in events if isinstance(event, TransactionBegan)}
         for number in numbers:
             began = self._began(number)
             if began.transaction not in begun:
+                saga = saga_of(began)
                 plan = fault_plan(began, saga)
                 delay_us = self._delay_us(number)
                 driver.begin(saga, self.policy, Tape(began.seed), began, plan, delay_us=delay_us)
 
     def _began(self, number: int) -> TransactionBegan:
-        purchase = self.scenario.purchases[number - 1]
+        scenario = self.scenario
+        purchase = scenario.purchases[number - 1]
+        own = self.policy is policy_named(self.policy.name)
         return TransactionBegan(
             transaction=f"tx-{number}",
-            saga=self.scenario.saga.name,
+            saga=scenario.saga,
             policy=self.policy.name,
-            request={
-                "product": purchase.product,
-                "customer": purchase.customer,
-                "quantity": purchase.quantity,
-            },
-            seed=self.scenario.seed,
+            request=purchase.request(scenario.saga),
+            seed=scenario.seed,
             faults=purchase.faults,
+            rules={} if own else scenario.rules,
+            services={} if scenario.gateway == DEFAULT_RULE else {"payment": scenario.gateway},
+            deadline_us=span_us(purchase.deadline) if purchase.deadline is not UNSET else 0,
+            cancel_us=span_us(purchase.cancel) if purchase.cancel is not UNSET else 0,
         )
 
     def _delay_us(self, number: int) -> int:
@@ -198,17 +205,14 @@ def _courses(scenario: Scenario, events: list[Event]) -> list[Course]:
 def _unstruck(scenario: Scenario, course: Course) -> Iterator[str]:
     """A note for each fault of a purchase that never struck."""
     struck = [event for event in course.events if isinstance(event, FaultInjected)]
-    for text in scenario.purchases[course.purchase - 1].faults:
-        rule = parse_fault(text, scenario.saga)
-        if not any(_explains(rule, event, scenario) for event in struck):
+    purchase = scenario.purchases[course.purchase - 1]
+    saga = saga_for(scenario.saga, purchase.request(scenario.saga))
+    for text in purchase.faults:
+        rule = parse_fault(text, saga)
+        if not any(explains(rule, event, saga) for event in struck):
             why = (
                 "nothing reached it"
                 if rule.probability_ppm == MILLION
                 else "by chance, or nothing reached it"
             )
             yield f"purchase {course.purchase}: the fault {text} never struck: {why}"
-
-
-def _explains(rule: FaultRule, event: FaultInjected, scenario: Scenario) -> bool:
-    operation = scenario.saga.operations[event.operation]
-    return event.fault == rule.fault.name and rule.covers(operation, bool(event.compensation), event.attempt)

@@ -30,7 +30,7 @@ from marketsim.market.catalog import parse_catalog
 from marketsim.market.documents import parse_document
 from marketsim.market.money import CURRENCIES
 from marketsim.saga.events import Event, TransactionBegan
-from marketsim.saga.faults import FAULTS
+from marketsim.saga.taxonomy import FAULTS
 from marketsim.scenario.load import load_scenario
 from marketsim.scenario.model import Purchase, Scenario
 from marketsim.scenario.run import Result, run_scenario

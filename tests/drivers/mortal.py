@@ -21,9 +21,9 @@ from marketsim.drivers.live import live_driver, recover, transact
 from marketsim.drivers.recovery import open_transactions
 from marketsim.market.directory import Market, open_market
 from marketsim.market.purchase import purchase
-from marketsim.market.sagas import saga_named
+from marketsim.market.sagas import saga_of
 from marketsim.saga.events import Event
-from marketsim.saga.policies import POLICIES, policy_named
+from marketsim.saga.policies import POLICIES
 
 PURCHASES = [("payment:card_declined",), (), ("place_order:timeout_after@1-4", "refund_payment:error@1")]
 """The faults of each purchase: one is declined after the reservation, one commits, one is reverted whole."""
@@ -69,7 +69,7 @@ def purchases(market: Market, log: MortalWriter) -> None:
 
 def recovery(market: Market, log: MortalWriter | LogWriter) -> None:
     left = open_transactions(read_events(market.path / "audit"))
-    recover(live_driver(log, market.world, market.log.position.time), left, saga_named, policy_named)
+    recover(live_driver(log, market.world, market.log.position.time), left, saga_of)
 
 
 def work(job: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from marketsim.drivers.recovery import fault_plan, open_transactions
 from marketsim.drivers.replay import Replay, replay
 from marketsim.drivers.virtual import Driver
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
-from marketsim.market.sagas import saga_named
+from marketsim.market.sagas import saga_of
 from marketsim.market.world import World
 from marketsim.saga.errors import ProcessCrashed
 from marketsim.saga.events import (
@@ -26,7 +26,7 @@ from marketsim.saga.events import (
     decode,
     encode,
 )
-from marketsim.saga.policies import policy_named
+from marketsim.saga.policies import policy_of
 from marketsim.saga.tape import Tape
 
 START_US = 1_700_000_000_000_000
@@ -117,7 +117,7 @@ def began(
 
 def begin(market: Shop, request: TransactionBegan, *, delay_us: int = 0) -> None:
     """Have a purchase begin once the shop is finished."""
-    saga, policy = saga_named(request.saga), policy_named(request.policy)
+    saga, policy = saga_of(request), policy_of(request)
     plan = fault_plan(request, saga)
     market.driver.begin(saga, policy, Tape(request.seed), request, plan, delay_us=delay_us)
 
@@ -131,7 +131,7 @@ def next_process(log: MemoryLog) -> Shop:
 
 def recovered(market: Shop) -> None:
     """Finish what is open."""
-    recover(market.driver, open_transactions(market.log.events), saga_named, policy_named)
+    recover(market.driver, open_transactions(market.log.events), saga_of)
 
 
 def finished(market: Shop) -> Shop:
@@ -166,7 +166,7 @@ def replayed(events: list[Event], transaction: str = "tx-1") -> Replay:
     first = copies[at]
     assert isinstance(first, TransactionBegan)
     world = World.of(copies[:at])
-    return replay(copies[at:], transaction, saga_named(first.saga), policy_named(first.policy), world)
+    return replay(copies[at:], transaction, saga_of(first), policy_of(first), world)
 
 
 def errors(events: Iterable[Event]) -> list[Finding]:

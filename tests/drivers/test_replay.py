@@ -35,7 +35,7 @@ from marketsim.saga.events import (
     decode,
     encode,
 )
-from marketsim.saga.faults import FAULTS
+from marketsim.saga.taxonomy import FAULTS
 from marketsim.saga.policies import POLICIES
 
 RUNS = {

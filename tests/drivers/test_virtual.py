@@ -25,7 +25,7 @@ from marketsim.saga.events import (
     TransactionCompensated,
     encode,
 )
-from marketsim.saga.faults import FAULTS
+from marketsim.saga.taxonomy import FAULTS
 from marketsim.saga.policies import POLICIES
 from marketsim.saga.tape import Tape
 

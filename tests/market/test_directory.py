@@ -19,11 +19,11 @@ from marketsim.market import directory
 from marketsim.market.catalog import Catalog, load_catalog
 from marketsim.market.directory import Market, create_market, open_market, read_catalog
 from marketsim.market.purchase import purchase
-from marketsim.market.sagas import saga_named
+from marketsim.market.sagas import saga_of
 from marketsim.market.world import World
 from marketsim.saga.errors import CatalogError, InputError, LogDamaged, MarketBusy, MarketError
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated, OrderPlaced
-from marketsim.saga.policies import POLICIES, policy_named
+from marketsim.saga.policies import POLICIES
 
 TIME = "2026-01-01T00:00:00.000000Z"
 CATALOG = Catalog(
@@ -232,7 +232,7 @@ def test_an_interrupt_between_the_record_and_its_effect_loses_nothing(path):
     assert notices == []
     with open_market(path, whole=True) as market:
         left = open_transactions(stream(path))
-        recover(live_driver(market.log, market.world, TIME), left, saga_named, policy_named)
+        recover(live_driver(market.log, market.world, TIME), left, saga_of)
     assert read_catalog(path)[1].available("laptop-1") == 4
     assert_all_agree(path)
 

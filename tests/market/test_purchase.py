@@ -5,7 +5,8 @@ import pytest
 from drivers.runs import OPENING, Shop, began, errors, finished, purchased, replayed, shop
 
 from marketsim.drivers.virtual import Driver
-from marketsim.market.purchase import QUANTITY_MAX, TOTAL_MAX_MAJOR, purchase
+from marketsim.market.purchase import purchase
+from marketsim.market.requests import QUANTITY_MAX, TOTAL_MAX_MAJOR
 from marketsim.market.sagas import SAGAS, saga_named
 from marketsim.saga.errors import InputError
 from marketsim.saga.events import (

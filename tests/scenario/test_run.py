@@ -8,7 +8,7 @@ from msgspec import structs
 from marketsim.drivers.clock import parse_time
 from marketsim.saga.errors import InputError, MarketError
 from marketsim.saga.events import ProcessRecovered, TransactionBegan, encode
-from marketsim.saga.faults import FAULTS
+from marketsim.saga.taxonomy import FAULTS
 from marketsim.scenario.load import load_scenario
 from marketsim.scenario.model import Purchase
 from marketsim.scenario.run import START, run_scenario

@@ -24,11 +24,10 @@ _ENDS = {
 }
 
 
-def show_summary(outcome: Outcome, available: int | None, console: Console, glyphs: Glyphs) -> None:
-    """Print what a transaction came to; ``available`` is the stock of its product now, if it has one."""
+def show_summary(outcome: Outcome, available: dict[str, int], console: Console, glyphs: Glyphs) -> None:
+    """Print what a transaction came to; ``available`` is the stock now of each product asked for."""
     console.print()
-    product = str(outcome.request.get("product", ""))
-    for label, words, style in _rows(outcome, product, available, glyphs):
+    for label, words, style in _rows(outcome, available, glyphs):
         _print(console, Text.assemble((f"  {label:<8}", "name"), (printable(words), style)), 10)
     show_findings(outcome.findings, console, glyphs, checks=outcome.checks, events=outcome.events)
     console.print()
@@ -87,17 +86,19 @@ def _show_finding(finding: Finding, console: Console, glyphs: Glyphs) -> None:
         _print(console, Text(f"      {glyphs.arrow} {printable(finding.remedy)}", "faint"), 6)
 
 
-def _rows(
-    outcome: Outcome, product: str, available: int | None, glyphs: Glyphs
-) -> list[tuple[str, str, str]]:
+def _rows(outcome: Outcome, available: dict[str, int], glyphs: Glyphs) -> list[tuple[str, str, str]]:
     changed = [change for change in outcome.changes if change.amount]
-    stock = [change for change in changed if change.account.startswith("stock:")]
     money = [change for change in changed if change.account.startswith("money:")]
-    rows = [
-        ("stock", _stock_words(stock, product, available, glyphs), "" if stock else "faint"),
+    rows = []
+    for product, units in available.items():
+        stock = [each for each in changed if each.account.startswith("stock:") and each.unit == product]
+        rows.append(("stock", _stock_words(stock, product, units, glyphs), "" if stock else "faint"))
+    rows += [
         ("money", _money_words(money), "" if money else "faint"),
         ("orders", ", ".join(outcome.orders) or "none", "" if outcome.orders else "faint"),
     ]
+    if outcome.customer_told:
+        rows.append(("told", f"the customer: {outcome.customer_told}", ""))
     if outcome.dead_letters:
         rows.append(
             ("waits", f"for a person: {', '.join(outcome.dead_letters)} could not be reverted", "bad")
@@ -111,9 +112,7 @@ def _rows(
     return rows
 
 
-def _stock_words(changes: list[Change], product: str, available: int | None, glyphs: Glyphs) -> str:
-    if available is None:
-        return "unchanged"
+def _stock_words(changes: list[Change], product: str, available: int, glyphs: Glyphs) -> str:
     gained = sum(change.amount for change in changes if change.account == "stock:available")
     words = f"{product}: {available - gained} {glyphs.arrow} {available} available"
     others = [change for change in changes if change.account != "stock:available"]

@@ -10,7 +10,9 @@ from rich.text import Text
 from marketsim.cli.render.text import printable, wrapped
 from marketsim.cli.render.theme import Glyphs, console, glyphs_for
 from marketsim.cli.render.words import duration, effect_words, elapsed_us, moment, request_words, result_words
+from marketsim.saga.errors import NOTHING_STANDS
 from marketsim.saga.events import (
+    CompensationExpired,
     CompensationFailed,
     CompensationPartial,
     CompensationRetryScheduled,
@@ -24,13 +26,17 @@ from marketsim.saga.events import (
     FaultInjected,
     OperationAborted,
     OperationFailed,
+    OperationLate,
+    OperationProbed,
     OperationProgress,
     OperationRetryScheduled,
     OperationStarted,
     OperationSucceeded,
+    OperationSuspended,
     OperationUnknown,
     ProcessRecovered,
     TransactionBegan,
+    TransactionCancelRequested,
     TransactionCompensating,
     TransactionRejected,
 )
@@ -49,6 +55,7 @@ class _Attempt(msgspec.Struct):
     started: Event
     fault: str = ""
     effects: list[str] = []
+    told: int = 0
     earlier: list[str] = []
 
 
@@ -84,12 +91,15 @@ class Timeline:
             self._keep_effect(event)
             return
         if isinstance(event, _OUTCOMES):
-            self._under_way.remove(event.operation)
+            if event.operation in self._under_way:
+                self._under_way.remove(event.operation)
             landed = isinstance(event, OperationSucceeded | OperationUnknown)
             self._may_stand = self._may_stand or (landed and self._kinds[event.operation] == "compensatable")
         draw = _DRAW.get(type(event))
         if draw is not None:
             draw(self, event)
+        if isinstance(event, _OUTCOMES) and (attempt := self._attempts.get((event.operation, ""))):
+            attempt.told = len(attempt.effects)
 
     def show_all(self, events: Iterable[Event]) -> None:
         """Draw these events."""
@@ -170,13 +180,48 @@ class Timeline:
     def _progress(self, event: OperationProgress) -> None:
         self._line(event, self.glyphs.bar, event.operation, result_words(event.payload), "faint")
 
+    def _probed(self, event: OperationProbed) -> None:
+        words = {"landed": "it had landed", "not_landed": "nothing had landed"}
+        said = words.get(event.outcome, f"no answer ({event.code})")
+        if event.outcome == "not_landed" and event.code != NOTHING_STANDS:
+            said = event.reason
+        said = f"asked: {said}"
+        said += f", {result_words(event.result)}" if event.result else ""
+        glyph = self.glyphs.unknown if event.outcome == "unknown" else self.glyphs.again
+        self._line(event, glyph, event.probe, said, "unknown")
+
+    def _suspended(self, event: OperationSuspended) -> None:
+        words = self._told(event, event.code, event.reason)
+        words += f"; waits for the customer, at most {duration(event.expires_us)}"
+        self._line(event, self.glyphs.wait, event.operation, words, "waiting")
+
+    def _late(self, event: OperationLate) -> None:
+        attempt = self._attempts.get((event.operation, ""))
+        landed = "; ".join(attempt.effects[attempt.told :]) if attempt is not None else ""
+        words = f"late, of attempt {event.attempt}: {event.outcome}"
+        words += f" ({event.code})" if event.code else ""
+        words += f"; {landed}" if landed else ""
+        style = "unknown" if event.outcome == "succeeded" else "faint"
+        self._line(event, self.glyphs.again, event.operation, words, style)
+
+    def _cancel_requested(self, event: TransactionCancelRequested) -> None:
+        what = "the deadline passes" if event.code == "deadline_exceeded" else "somebody cancels it"
+        shielded = ": it goes on all the same" if event.shielded else ""
+        self._rule(f"{what}{shielded}", "fault")
+
+    def _expired(self, event: CompensationExpired) -> None:
+        words = self._told(event, "expired", event.reason)
+        self._line(event, self.glyphs.failed, event.compensation, words, "failed")
+
     def _waits(self, event: OperationRetryScheduled | CompensationRetryScheduled) -> None:
-        words = f"waits {duration(event.delay_us)}, then attempt {event.attempt}"
+        then = "asks again" if getattr(event, "probe", "") else f"attempt {event.attempt}"
+        words = f"waits {duration(event.delay_us)}, then {then}"
         self._line(event, self.glyphs.wait, "", words, "waiting")
 
     def _compensating(self, event: TransactionCompensating) -> None:
         back = "back the way it came" if self._may_stand else "there is nothing to revert"
-        self._rule(f"{event.operation} failed for good ({event.reason}): {back}", "revert")
+        what = f"{event.operation} failed for good ({event.reason})" if event.operation else event.reason
+        self._rule(f"{what}: {back}", "revert")
 
     def _reverted(self, event: CompensationSucceeded) -> None:
         attempt = self._attempts[event.operation, event.compensation]
@@ -215,7 +260,14 @@ class Timeline:
     # How a line is drawn.
 
     def _told(
-        self, event: OperationFailed | OperationUnknown | CompensationFailed, code: str, reason: str
+        self,
+        event: OperationFailed
+        | OperationUnknown
+        | OperationSuspended
+        | CompensationFailed
+        | CompensationExpired,
+        code: str,
+        reason: str,
     ) -> str:
         attempt = self._attempts.get((event.operation, getattr(event, "compensation", "")))
         injected = attempt is not None and attempt.fault and attempt.fault in code
@@ -274,12 +326,16 @@ _DRAW: dict[type[Event], Callable[[Timeline, Any], None]] = {
     OperationFailed: Timeline._failed,
     OperationUnknown: Timeline._unknown,
     OperationAborted: Timeline._aborted,
+    OperationProbed: Timeline._probed,
+    OperationSuspended: Timeline._suspended,
+    OperationLate: Timeline._late,
     OperationProgress: Timeline._progress,
     OperationRetryScheduled: Timeline._waits,
     CompensationStarted: Timeline._compensation_started,
     CompensationSucceeded: Timeline._reverted,
     CompensationPartial: Timeline._partly,
     CompensationFailed: Timeline._revert_failed,
+    CompensationExpired: Timeline._expired,
     CompensationSkipped: Timeline._skipped,
     CompensationRetryScheduled: Timeline._waits,
     DeadLetterResolved: Timeline._closed,
@@ -287,5 +343,6 @@ _DRAW: dict[type[Event], Callable[[Timeline, Any], None]] = {
     FaultInjected: Timeline._fault,
     ProcessRecovered: Timeline._recovered,
     TransactionRejected: Timeline._rejected,
+    TransactionCancelRequested: Timeline._cancel_requested,
     TransactionCompensating: Timeline._compensating,
 }

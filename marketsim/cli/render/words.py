@@ -14,6 +14,7 @@ from marketsim.saga.events import (
     OrderCancelled,
     OrderPlaced,
     Posting,
+    ServiceNoted,
     TransactionBegan,
 )
 
@@ -41,8 +42,9 @@ def with_money(text: str) -> str:
 
 def request_words(request: dict[str, Any], glyphs: Glyphs) -> str:
     """What was asked for: ``1 × laptop-1 for user-1``; the fields of any other request by name."""
-    if {"product", "customer", "quantity"} <= request.keys():
-        goods = f"{request['quantity']} {glyphs.times} {request['product']}"
+    lines = request.get("cart", [request])
+    if "customer" in request and all({"product", "quantity"} <= line.keys() for line in lines):
+        goods = ", ".join(f"{line['quantity']} {glyphs.times} {line['product']}" for line in lines)
         return f"{goods} for {request['customer']}"
     return result_words(request)
 
@@ -84,14 +86,25 @@ def amount_words(line: Posting, glyphs: Glyphs, *, sign: bool = False) -> str:
 def effect_words(event: EffectEvent, glyphs: Glyphs) -> str:
     """What a service did, in words."""
     if isinstance(event, LedgerPosted):
-        return ", ".join(_moves(event.postings, glyphs))
+        moves = ", ".join(_moves(event.postings, glyphs))
+        return f"{moves} ({event.reason})" if event.unasked else moves
     if isinstance(event, OrderPlaced):
         return f"{event.order} stands"
     if isinstance(event, OrderCancelled):
         return f"{event.order} is cancelled"
     if isinstance(event, NotificationSent):
         return f"to {event.customer}: {event.message}"
+    if isinstance(event, ServiceNoted):
+        return _NOTES.get(event.note, event.note)
     return event.type
+
+
+_NOTES = {
+    "fenced": "nothing had landed; if it still arrives it is refused",
+    "pending": "it is pending, and may settle later",
+    "settled": "it settles after all",
+    "answered_500": "the service remembers its 500",
+}
 
 
 def result_words(result: dict[str, Any]) -> str:
@@ -101,7 +114,9 @@ def result_words(result: dict[str, Any]) -> str:
     for key, value in result.items():
         if key == "currency" and any(other.endswith("_minor") for other in result):
             continue
-        if key.endswith("_minor") and isinstance(value, int) and currency in CURRENCIES:
+        if isinstance(value, list):
+            shown.append(f"{len(value)} {key}")
+        elif key.endswith("_minor") and isinstance(value, int) and currency in CURRENCIES:
             shown.append(f"{key.removesuffix('_minor')} {format_minor(value, currency)}")
         else:
             shown.append(f"{key} {value}")

@@ -1,0 +1,114 @@
+"""What every service does with its effects: looks for them under a key, gives them back, refuses the late."""
+
+from collections.abc import Iterable
+
+from marketsim.market.ledger import reversed_postings
+from marketsim.saga.definition import Call
+from marketsim.saga.errors import NOTHING_STANDS, RETURNED_TOO_MUCH, Failed, Partial
+from marketsim.saga.events import JSONObject, LedgerPosted, Posting, ServiceNoted
+
+__all__ = ["check_fence", "done_already", "give_back", "post_next", "totals", "what_stands"]
+
+
+def done_already(call: Call) -> bool:
+    """Whether the call's key has its effect in the ledger."""
+    return call.world.effect(LedgerPosted, call.key) is not None
+
+
+def check_fence(call: Call) -> None:
+    """Refuse a request whose revert was here first. Raises Failed."""
+    if call.world.fenced(call.transaction, call.operation):
+        raise Failed("fenced", "its revert was here first")
+
+
+def post_next(call: Call, postings: Iterable[Posting]) -> LedgerPosted:
+    """Post what is done bit by bit, each bit under a key of its own."""
+    return call.post(postings, part=call.world.parts(call.transaction, call.operation, call.compensation) + 1)
+
+
+def give_back(call: Call) -> list[Posting]:
+    """Post the reverse of what stands of the operation; the lines that it undoes.
+
+    Where the operation never arrived it is fenced, to be refused if it does. Raises Failed if the
+    transaction no longer holds what is to be taken back: while an order stands, the units it sold
+    cannot be put on sale again. Raises Partial where only a part is given back.
+    """
+    world, operation = call.world, call.operation
+    if call.fault == "not_idempotent":
+        whole: list[Posting] = world.done(call.transaction, operation)
+        post_next(call, reversed_postings(whole))
+        return whole
+    standing: list[Posting] = world.standing(call.transaction, operation)
+    if not standing:
+        if not world.done(call.transaction, operation) and not world.effect(ServiceNoted, call.key):
+            call.note("fenced")
+        return []
+    lines = _part(standing, call.fault)
+    for line in lines:
+        if line.amount > world.held(call.transaction, line.account, line.unit) and line.amount > 0:
+            raise Failed("not_held", f"{line.account} no longer holds {line.amount} {line.unit}")
+    if lines:
+        post_next(call, reversed_postings(lines))
+    if call.fault in ("delivered_twice", "refund_double"):
+        call.fault = ""
+        return lines + give_back(call)
+    if call.fault in ("revert_partial", "refund_partial"):
+        raise Partial(totals(lines), totals(world.standing(call.transaction, operation)))
+    return lines
+
+
+def _part(lines: list[Posting], fault: str) -> list[Posting]:
+    """The lines that are given back: all of them, unless a fault has it otherwise."""
+    if fault == "wrong_amount":
+        shares = [(line, _half(line) if line.currency else _sign(line.amount)) for line in lines]
+    elif fault in ("revert_partial", "refund_partial"):
+        shares = [(line, _half(line)) for line in lines]
+    else:
+        return lines
+    return [
+        Posting(
+            line.account,
+            amount_minor=amount if line.currency else 0,
+            currency=line.currency,
+            product=line.product,
+            quantity=0 if line.currency else amount,
+        )
+        for line, amount in shares
+        if amount
+    ]
+
+
+def _half(line: Posting) -> int:
+    return _sign(line.amount) * (abs(line.amount) // 2)
+
+
+def _sign(amount: int) -> int:
+    return 1 if amount > 0 else -1
+
+
+def totals(lines: Iterable[Posting]) -> JSONObject:
+    """How much lines move, in units and in minor units of money."""
+    lines = [line for line in lines if line.amount > 0]
+    counted: JSONObject = {}
+    for line in lines:
+        name = "amount_minor" if line.currency else "quantity"
+        counted[name] = counted.get(name, 0) + line.amount
+        if line.currency:
+            counted["currency"] = line.currency
+    return counted
+
+
+def what_stands(call: Call) -> list[Posting]:
+    """What stands of the operation; for a probe.
+
+    Raises Failed if nothing does, or if more was given back than was taken.
+    """
+    standing: list[Posting] = call.world.standing(call.transaction, call.operation)
+    if not standing:
+        raise Failed(NOTHING_STANDS, "the service has nothing of it")
+    done = {
+        (line.account, line.unit): line.amount for line in call.world.done(call.transaction, call.operation)
+    }
+    if any(line.amount * done.get((line.account, line.unit), 0) <= 0 for line in standing):
+        raise Failed(RETURNED_TOO_MUCH, "more was given back than was taken")
+    return standing
