@@ -253,7 +253,8 @@ def _may_follow(story: Story, event: TransactionEvent) -> bool:
     if isinstance(event, CompensationEvent):
         return event.operation in story.letters
     if isinstance(event, EffectEvent | FaultInjected):
-        return event.compensation != "" and event.operation in story.letters
+        # Of what waits for a person more may land; how much is left then shows there.
+        return event.operation in story.letters and event.operation not in story.closed
     return False
 
 

@@ -65,7 +65,8 @@ def _failed_did_nothing(deed: Deed, orders: list[OrderPlaced]) -> Iterator[Findi
     # An attempt without an outcome yet may have landed, and so may one that a dead process had begun:
     # nobody was told otherwise.
     if (
-        all(event.attempt in deed.asked_again for event in deed.effects)
+        deed.suspended
+        or all(event.attempt in deed.asked_again for event in deed.effects)
         or len(deed.outcomes) < deed.attempts
         or any(type(one) is not OperationFailed for one in deed.outcomes)
     ):
@@ -85,8 +86,9 @@ def _failed_did_nothing(deed: Deed, orders: list[OrderPlaced]) -> Iterator[Findi
 
 
 def _reverted_left_nothing(deed: Deed, orders: list[OrderPlaced]) -> Iterator[Finding]:
-    told = [verdict for verdict in deed.verdicts if type(verdict) is CompensationSucceeded]
-    if not told:
+    # What was reverted may have landed late, and be reverted again: the last word counts.
+    last = deed.verdicts[-1]
+    if type(last) is not CompensationSucceeded:
         return
     left = _left_of(deed)
     if left or orders:
@@ -95,7 +97,7 @@ def _reverted_left_nothing(deed: Deed, orders: list[OrderPlaced]) -> Iterator[Fi
             "belief-is-truth",
             ERROR,
             f"{deed.operation} is believed to be reverted, and {shown} is left of it",
-            told[-1],
+            last,
             expected="nothing is left",
             actual=shown,
         )

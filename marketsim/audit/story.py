@@ -52,8 +52,9 @@ class Deed(msgspec.Struct):
     """One operation: what was intended, what the engine was told, and what the services really did.
 
     ``place`` is 1 for what started first, 0 for what never did; ``asked_again`` are attempts that a dead
-    process had begun; ``probed`` are attempts that a probe may tell the outcome of. ``effects`` are the
-    operation's own, ``returns`` those of its reverts and what its service took back by itself.
+    process had begun; ``probed`` says that a probe has told the outcome, ``suspended`` that the service
+    waited for somebody, who may answer when nobody waits any more. ``effects`` are the operation's own,
+    ``returns`` those of its reverts and what its service took back by itself.
     """
 
     operation: str
@@ -63,6 +64,7 @@ class Deed(msgspec.Struct):
     may_have_landed: bool = False
     asked_again: set[int] = set()
     probed: bool = False
+    suspended: bool = False
     outcomes: list[e.OperationEvent] = []
     reverts: list[e.CompensationStarted] = []
     verdicts: list[e.CompensationEvent] = []
@@ -197,7 +199,8 @@ def _probed(story: Story, event: e.OperationProbed) -> None:
 def _suspended(story: Story, event: e.OperationSuspended) -> None:
     if (event.operation, "", event.attempt) not in story.intents:
         story.slips.append((event, "it suspends an attempt that was never started"))
-    story.deed(event.operation).may_have_landed = True
+    deed = story.deed(event.operation)
+    deed.may_have_landed = deed.suspended = True
 
 
 def _late(story: Story, event: e.OperationLate) -> None:

@@ -27,10 +27,9 @@ def list_faults(session: Session) -> int:
         from marketsim.cli.render.tables import show_table
 
         rows = [
-            (each.group, each.name, _PHASES[each.phase], each.landed, _told(each), _again(each))
-            for each in FAULTS.values()
+            (each.name, each.group, each.phase, each.landed, _told_short(each)) for each in FAULTS.values()
         ]
-        heads = ("class", "fault", "strikes", "landed", "engine is told", "again")
+        heads = ("fault", "class", "strikes", "landed", "engine is told")
         show_table(session.console(), heads, rows)
         session.say("what each means, and where it can strike: marketsim faults show NAME")
         session.say(
@@ -149,6 +148,13 @@ def _told(fault: "Fault") -> str:
     if fault.phase == "within":
         return "what the service says"
     return "nothing: it dies" if fault.outcome == "crash" else fault.outcome
+
+
+def _told_short(fault: "Fault") -> str:
+    if fault.phase == "within":
+        return "it depends"
+    again = ", retry" if fault.outcome == "failed" and _again(fault) == "yes" else ""
+    return "-" if fault.outcome == "crash" else fault.outcome + again
 
 
 def _again(fault: "Fault") -> str:

@@ -35,6 +35,7 @@ from marketsim.saga.events import (
     OperationSuspended,
     OperationUnknown,
     ProcessRecovered,
+    ServiceNoted,
     TransactionBegan,
     TransactionCancelRequested,
     TransactionRejected,
@@ -118,20 +119,26 @@ def resume(
     want, finished = rerun.through()
     if finished:
         return running
-    suspended = {(each.operation, each.attempt) for each in events if isinstance(each, OperationSuspended)}
-    asked = [
+    # Whoever was waited for will answer, or not, without being asked again.
+    waited = {(e.operation, "action", e.attempt) for e in events if isinstance(e, OperationSuspended)}
+    left = [
         each
         for each in rerun.under_way
-        if isinstance(each, Invoke) and (each.operation.name, each.attempt) not in suspended
+        if isinstance(each, Invoke) and (each.operation.name, each.role, each.attempt) not in waited
     ]
-    keys = [each.intent.key for each in asked if each.intent is not None]
+    keys = [each.intent.key for each in left if each.intent is not None and _may_repeat(each, policy)]
     driver.record(ProcessRecovered(transaction=began.transaction, asked_again=keys))
     engine.now_us = driver.clock.now_us
     for each in rerun.under_way:
         if isinstance(each, Wait):
             driver.expect(running, Came(each, "waited"), each.delay_us)
-        elif each in asked:
-            _ask_again(driver, running, each)
+        elif each not in left:
+            continue
+        elif _may_repeat(each, policy):
+            driver.invoke(running, each, again=True)
+        else:
+            reason = "the process died before its answer was recorded"
+            driver.expect(running, Came(each, "unknown", code="interrupted", reason=reason), 0)
     _await_arrivals(driver, running, recorded, rerun.under_way)
     stops = {event.code for event in recorded if isinstance(event, TransactionCancelRequested)}
     driver.stop_in_time(running, parse_time(began.time), stops)
@@ -139,13 +146,14 @@ def resume(
     return running
 
 
-def _ask_again(driver: Driver, running: Running, want: Invoke) -> None:
-    """Make a call again whose outcome was never recorded, unless it must not be made twice."""
-    if want.operation.one_shot and want.role == "action":
-        reason = "the process died, and it must not be asked for twice"
-        driver.expect(running, Came(want, "unknown", code="interrupted", reason=reason, again=True), 0)
-    else:
-        driver.invoke(running, want, again=True)
+def _may_repeat(want: Invoke, policy: Policy) -> bool:
+    """Whether a call whose answer was never recorded is made again, under the same key.
+
+    Not if it must not be made twice, and not if the service can be asked what came of it.
+    """
+    if want.role != "action":
+        return True
+    return not want.operation.one_shot and not (policy.probe and want.operation.probe is not None)
 
 
 def _await_arrivals(
@@ -154,11 +162,15 @@ def _await_arrivals(
     """What services still had to say when the process died, they will say to the next one."""
     operations, now_us = running.engine.saga.operations, driver.clock.now_us
     heard = {(each.operation, each.attempt) for each in recorded if isinstance(each, OperationLate)}
+    pending = {(each.operation, each.attempt) for each in recorded if isinstance(each, ServiceNoted)}
     for event in recorded:
         if not isinstance(event, FaultInjected) or not FAULTS[event.fault].arrives:
             continue
-        if (event.operation, event.attempt) in heard or event.compensation or event.probe:
+        call = (event.operation, event.attempt)
+        if call in heard or event.compensation or event.probe:
             continue
+        if FAULTS[event.fault].arrives == "landing" and call not in pending:
+            continue  # The process died before the request had reached the service.
         operation = operations[event.operation]
         waiting = [each for each in under_way if isinstance(each, Invoke) and each.operation is operation]
         want = next(iter(waiting), None) or Invoke(operation, event.attempt, _intent(recorded, event))

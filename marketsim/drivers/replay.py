@@ -15,6 +15,7 @@ from marketsim.drivers.virtual import Driver, World
 from marketsim.saga.definition import Operation, Policy, Role, Saga
 from marketsim.saga.errors import Diverged, InputError, ProcessCrashed, quoted
 from marketsim.saga.events import (
+    ENDS,
     CompensationEvent,
     CompensationStarted,
     DeadLetterIgnored,
@@ -102,7 +103,8 @@ def replay(
         _run(driver, log, lambda: resume(driver, saga, policy, Tape(began.seed), log.compared, plan))
         log.finish()
     except _RecordEnded:
-        complete = False
+        # What services say when all is over may have come when nobody was there any more.
+        complete = any(isinstance(event, ENDS) for event in log.compared)
     except _Differs as found:
         difference = found.difference
     except Diverged:
@@ -119,9 +121,11 @@ def _run(driver: Driver, log: "_ComparingLog", again: Callable[[], object]) -> N
             driver.run()
             return
         except ProcessCrashed:
-            if log.ended():
+            if (next_us := log.next_us()) is None:
                 raise _RecordEnded from None
             driver.forget()
+            # What the dead process lived through and did not record is no time for the next one.
+            driver.clock.now_us = next_us
             start = again
 
 
@@ -177,9 +181,10 @@ class _ComparingLog:
         self.compared.append(event)
         self._next += 1
 
-    def ended(self) -> bool:
-        """Whether the record is used up."""
-        return self._due() is None
+    def next_us(self) -> int | None:
+        """The time of the event that is due, or None if the record is used up."""
+        due = self._due()
+        return parse_time(due.time) if due is not None else None
 
     def here(self, replayed: Event | None) -> Difference:
         """The difference at the event that is due."""

@@ -2,29 +2,20 @@
 
 from collections.abc import Callable, Container
 from heapq import heappop, heappush
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 import msgspec
 
+from marketsim.drivers.calls import Calls, Running
 from marketsim.drivers.clock import Clock
-from marketsim.saga.definition import Call, Policy, Saga, plain
+from marketsim.saga.definition import Call, Policy, Saga
 from marketsim.saga.engine import Engine
-from marketsim.saga.errors import (
-    NOTHING_STANDS,
-    RETURNED_TOO_MUCH,
-    Aborted,
-    Expired,
-    Failed,
-    MarketsimError,
-    Partial,
-    ProcessCrashed,
-    Unknown,
-)
+from marketsim.saga.errors import ProcessCrashed
 from marketsim.saga.events import Event, FaultInjected, TransactionBegan
 from marketsim.saga.fault import SETTLED, SUSPENDED_MAX_US, Fault
 from marketsim.saga.faults import FaultPlan
 from marketsim.saga.tape import Tape
-from marketsim.saga.wants import Ask, Came, Invoke, Run, Stop, Wait, Want, action_key, late_event
+from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want, late_event
 
 __all__ = ["Arrival", "Driver", "Log", "NoWorld", "Running", "World"]
 
@@ -50,17 +41,6 @@ class NoWorld:
 
     def apply(self, event: Event) -> None:
         """Nothing to do."""
-
-
-class Running(msgspec.Struct, eq=False):
-    """A transaction under way: its engine, what it wants to break, and how it ended."""
-
-    engine: Engine
-    run: Run
-    plan: FaultPlan
-    tape: Tape
-    crash_after: Invoke | None = None
-    last: Event | None = None
 
 
 class Arrival(msgspec.Struct, frozen=True, eq=False):
@@ -96,7 +76,7 @@ def _recorder(
     return record
 
 
-class Driver:
+class Driver(Calls):
     """Carries out what engines want, in the order of virtual time; ties are broken by a counter.
 
     ``record`` appends an event to ``log``, applies it to ``world``, and shows it to ``watch``. A call
@@ -113,10 +93,8 @@ class Driver:
         watch: Callable[[Event], None] | None = None,
         die: Callable[[bool], NoReturn] = crashed,
     ) -> None:
-        self.world: Any = world
-        self.clock = clock
+        super().__init__(world, clock, _recorder(log, world, clock, watch))
         self.die = die
-        self.record = _recorder(log, world, clock, watch)
         self._coming: list[tuple[int, int, Running, Came | Arrival | None]] = []
         self._counter = 0
 
@@ -211,7 +189,7 @@ class Driver:
         """Make a call: the intent first (unless it stands already), then the fault or the handler."""
         transaction, tape = running.engine.transaction, running.tape
         fault = running.plan.strike(transaction, want.operation, want.role, want.attempt, tape)
-        took_us = self._took_us(running, want, fault)
+        took_us = self.took_us(running, want, fault)
         if fault is None:
             if not again and want.intent is not None:
                 self.record(want.intent)
@@ -219,25 +197,13 @@ class Driver:
         else:
             came = self._struck(running, want, fault, again, took_us)
         if want.verify:
-            came = self._verified(running, want, came)
+            came = self.verified(running, want, came)
         if again:
             came.again = True
         # Nobody waits longer than the time limit, for no answer.
         self._counter += 1
         due_us = self.clock.now_us + min(took_us, want.operation.time_limit_us)
         heappush(self._coming, (due_us, self._counter, running, came))
-
-    def _took_us(self, running: Running, want: Invoke, fault: Fault | None) -> int:
-        """How long the answer to a call takes, in microseconds."""
-        operation = want.operation
-        if fault is not None and fault.slow:
-            return operation.time_limit_us
-        least_us, most_us = operation.latency_us
-        if fault is not None and fault.name == "slow":
-            least_us, most_us = 5 * least_us, 100 * most_us
-        place = operation.point(want.role)
-        point = f"{running.engine.transaction}/{place}@{want.attempt}/latency"
-        return running.tape.between(point, least_us, most_us)
 
     def _struck(self, running: Running, want: Invoke, fault: Fault, again: bool, took_us: int) -> Came:
         """Let a fault strike a call, and tell what the engine is told."""
@@ -306,82 +272,9 @@ class Driver:
             self.record(late_event(running.engine.transaction, want, came))
         return came
 
-    def call(self, running: Running, want: Invoke, fault: str = "") -> Came:
-        """Let the handler act."""
-        operation, engine, key = want.operation, running.engine, ""
-        handler, compensation = operation.action, ""
-        if want.role != "action":
-            found = operation.revert if want.role == "revert" else operation.probe
-            assert found is not None
-            handler, compensation = found, operation.revert_name if want.role == "revert" else ""
-        done_under = action_key(engine.transaction, operation)
-        if want.intent is not None:
-            key = want.intent.key
-        call = Call(
-            engine.began,
-            engine.results,
-            self.world,
-            self.record,
-            operation.name,
-            compensation,
-            want.attempt,
-            f"{key}#{want.attempt}" if fault == "new_key" else key,
-            done_under if want.role != "action" else key,
-            want.result,
-            want.reason,
-            want.payload,
-            fault,
-            self.clock.now_us,
-        )
-        try:
-            return Came(want, "succeeded", plain(handler(call)))
-        except Exception as error:
-            return _unhappy(want, error)
-
-    def _verified(self, running: Running, want: Invoke, came: Came) -> Came:
-        """What came of a revert, held against what the service says still stands."""
-        if came.outcome not in ("succeeded", "unknown"):
-            return came
-        found = self.call(running, Invoke(want.operation, want.attempt, None, "probe"))
-        if found.outcome == "unknown":
-            return came
-        if found.code == NOTHING_STANDS:
-            result = came.result if came.outcome == "succeeded" else {"confirmed": want.operation.probe_name}
-            return Came(want, "succeeded", result)
-        if found.code == RETURNED_TOO_MUCH:
-            return Came(want, "failed", code=found.code, reason=found.reason)
-        reason = "the service says that it still stands"
-        still = Came(want, "failed", code="not_reverted", reason=reason, retry="safe")
-        return came if came.outcome == "unknown" else still
-
     def _die_after(self, running: Running, event: Event) -> None:
         """Die after the outcome was recorded, if a fault said so."""
         dying = running.crash_after
         if dying is not None and getattr(event, "operation", "") == dying.operation.name:
             running.crash_after = None
             self.die(False)
-
-
-def _unhappy(want: Invoke, error: Exception) -> Came:
-    """What came of a call whose handler raised ``error``.
-
-    An action may abort, and a compensation may be partial, but not the other way round.
-    """
-    try:
-        match error:
-            case Failed():
-                return Came(want, "failed", code=error.code, reason=error.reason, retry=error.retry)
-            case Unknown():
-                return Came(want, "unknown", code=error.code, reason=error.reason)
-            case Aborted() if want.role == "action":
-                return Came(want, "aborted", plain(error.payload), code="aborted", reason=error.reason)
-            case Partial() if want.role == "revert":
-                return Came(want, "partial", plain(error.result), remains=plain(error.remains))
-            case Expired() if want.role == "revert":
-                return Came(want, "expired", code="expired", reason=error.reason)
-            case MarketsimError():
-                raise error  # The stream itself refused: this is no answer of the service.
-    except TypeError as wrong:
-        error = wrong
-    # Nobody can tell whether a handler that broke had already done its work.
-    return Came(want, "unknown", code=type(error).__name__, reason=str(error)[:200])

@@ -34,7 +34,7 @@ def checkout_of(products: tuple[str, ...]) -> Saga:
 def _reserving(saga: Saga, after: Operation, product: str) -> Operation:
     def reserve_stock(call: Call) -> JSONObject:
         """Hold the units of one product for this customer."""
-        line = next(each for each in call.results["check_cart"]["lines"] if each["product"] == product)
+        line = _line(call, product)
         return services.reserve(call, product, line["quantity"], line["price_minor"])
 
     def release_stock(call: Call) -> JSONObject:
@@ -43,7 +43,7 @@ def _reserving(saga: Saga, after: Operation, product: str) -> Operation:
 
     def find_reservation(call: Call) -> JSONObject:
         """Ask the inventory what it holds of one product."""
-        return services.reservation_status(call)
+        return services.reservation_status(call, product, _line(call, product)["quantity"])
 
     made = saga.operation(service="inventory", after=[after], of=product, latency_us=(10_000, 60_000))(
         reserve_stock
@@ -51,6 +51,10 @@ def _reserving(saga: Saga, after: Operation, product: str) -> Operation:
     made.compensation(release_stock)
     made.status(find_reservation)
     return made
+
+
+def _line(call: Call, product: str) -> JSONObject:
+    return next(each for each in call.results["check_cart"]["lines"] if each["product"] == product)
 
 
 def _paying(saga: Saga, reserved: list[Operation]) -> None:
@@ -102,7 +106,7 @@ def void_authorization(call: Call) -> JSONObject:
 
 def find_authorization(call: Call) -> JSONObject:
     """Ask the gateway whether the money is held."""
-    return gateway.payment_status(call)
+    return gateway.payment_status(call, call.results["check_cart"]["total_minor"])
 
 
 def place_order(call: Call) -> JSONObject:
@@ -135,8 +139,7 @@ def refund_payment(call: Call) -> JSONObject:
 
 def find_capture(call: Call) -> JSONObject:
     """Ask the gateway whether all of it was captured."""
-    wanted_minor = call.results["authorize_payment"]["amount_minor"]
-    return gateway.payment_status(call, wanted_minor=wanted_minor)
+    return gateway.payment_status(call, call.results["authorize_payment"]["amount_minor"])
 
 
 def ship_order(call: Call) -> JSONObject:

@@ -7,7 +7,7 @@ from marketsim.saga.definition import Call
 from marketsim.saga.errors import NOTHING_STANDS, RETURNED_TOO_MUCH, Failed, Partial
 from marketsim.saga.events import JSONObject, LedgerPosted, Posting, ServiceNoted
 
-__all__ = ["check_fence", "done_already", "give_back", "post_next", "totals", "what_stands"]
+__all__ = ["check_fence", "done_already", "give_back", "post_next", "totals", "what_is_whole", "what_stands"]
 
 
 def done_already(call: Call) -> bool:
@@ -112,3 +112,11 @@ def what_stands(call: Call) -> list[Posting]:
     if any(line.amount * done.get((line.account, line.unit), 0) <= 0 for line in standing):
         raise Failed(RETURNED_TOO_MUCH, "more was given back than was taken")
     return standing
+
+
+def what_is_whole(call: Call, unit: str, wanted: int) -> JSONObject:
+    """What stands of the operation, for a probe; raises Failed as well if it is less than was wanted."""
+    found = totals(what_stands(call))
+    if found.get(unit, 0) < wanted:
+        raise Failed("partly_done", f"{found.get(unit, 0)} of {wanted} were done")
+    return found

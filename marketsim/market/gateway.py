@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from marketsim.market.effects import check_fence, give_back, post_next, totals, what_stands
+from marketsim.market.effects import check_fence, done_already, give_back, post_next, totals, what_is_whole
 from marketsim.market.ledger import AUTHORIZED, MERCHANT, customer_account, money
 from marketsim.saga.definition import Call
 from marketsim.saga.errors import Aborted, Failed, InputError, Unknown, nearest, quoted
@@ -131,17 +131,14 @@ def refund(call: Call) -> JSONObject:
     return given
 
 
-def payment_status(call: Call, wanted_minor: int = 0) -> JSONObject:
+def payment_status(call: Call, wanted_minor: int) -> JSONObject:
     """What the gateway has of a payment; for a probe.
 
     Raises Unknown while it is pending, and Failed if it has less than ``wanted_minor``.
     """
     if call.world.noted(call.transaction, call.operation, "pending"):
         raise Unknown("pending", "the payment has not settled yet")
-    found = totals(what_stands(call))
-    if found["amount_minor"] < wanted_minor:
-        raise Failed("partly_done", f"{found['amount_minor']} of {wanted_minor} were taken")
-    return found
+    return what_is_whole(call, "amount_minor", wanted_minor)
 
 
 def _take(call: Call, amount_minor: int, currency: str, source: str, target: str) -> JSONObject:
@@ -149,6 +146,8 @@ def _take(call: Call, amount_minor: int, currency: str, source: str, target: str
     rule = rule_named(call.began.services.get("payment", DEFAULT_RULE))
     taken: JSONObject = {"amount_minor": amount_minor, "currency": currency}
     if call.fault == SETTLED:
+        if done_already(call):
+            return taken
         call.note("settled")
     elif rule.kept_us:
         check_fence(call)
@@ -166,13 +165,18 @@ def _take(call: Call, amount_minor: int, currency: str, source: str, target: str
         call.note("answered_500")
         raise Unknown(call.fault, "the provider answered 500, after the effect")
     if part_minor < amount_minor:
-        payload: JSONObject = {"amount_minor": part_minor, "wanted_minor": amount_minor, "currency": currency}
-        raise Aborted(f"only {part_minor} of {amount_minor} were authorized", payload)
+        call.note("partial")
+        raise _partly(amount_minor - amount_minor // 2, amount_minor, currency)
     return taken
 
 
+def _partly(part_minor: int, amount_minor: int, currency: str) -> Aborted:
+    payload: JSONObject = {"amount_minor": part_minor, "wanted_minor": amount_minor, "currency": currency}
+    return Aborted(f"only {part_minor} of {amount_minor} were authorized", payload)
+
+
 def _answered_before(call: Call, rule: Rule, amount_minor: int) -> bool:
-    """Whether the provider remembers the key, and answers as it did: raising Failed or Unknown, perhaps."""
+    """Whether the provider remembers the key, and answers as it did: by raising what it said, perhaps."""
     if call.fault == "key_reused":
         if rule.minds_body:
             raise Failed("key_reused", "the key was used before, with another body")
@@ -187,6 +191,8 @@ def _answered_before(call: Call, rule: Rule, amount_minor: int) -> bool:
         if rule.replays_errors:
             raise Unknown("cached_error", "the provider replays the 500 that it answered before")
         return False
+    if call.world.noted(call.transaction, call.operation, "partial"):
+        raise _partly(amount_minor - amount_minor // 2, amount_minor, call.world.currency)
     if rule.minds_body and amount_minor not in {line.amount for line in known.postings}:
         raise Failed("key_reused", "the key was used before, with another amount")
     return True

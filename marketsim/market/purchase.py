@@ -38,7 +38,7 @@ def release_stock(call: Call) -> JSONObject:
 @reserve_stock.status
 def find_reservation(call: Call) -> JSONObject:
     """Ask the inventory what it holds."""
-    return services.reservation_status(call)
+    return services.reservation_status(call, call.request["product"], call.request["quantity"])
 
 
 @purchase.operation(
@@ -58,9 +58,12 @@ def estimate_delivery(call: Call) -> JSONObject:
 )
 def charge_payment(call: Call) -> JSONObject:
     """Charge the customer."""
-    quoted = call.results["check_availability"]
-    amount_minor = quoted["price_minor"] * call.request["quantity"]
-    return gateway.charge(call, call.request["customer"], amount_minor, quoted["currency"])
+    currency = call.results["check_availability"]["currency"]
+    return gateway.charge(call, call.request["customer"], _total_minor(call), currency)
+
+
+def _total_minor(call: Call) -> int:
+    return int(call.results["check_availability"]["price_minor"]) * int(call.request["quantity"])
 
 
 @charge_payment.compensation
@@ -72,7 +75,7 @@ def refund_payment(call: Call) -> JSONObject:
 @charge_payment.status
 def find_payment(call: Call) -> JSONObject:
     """Ask the gateway whether there is a payment."""
-    return gateway.payment_status(call)
+    return gateway.payment_status(call, _total_minor(call))
 
 
 @purchase.operation(service="orders", latency_us=(10_000, 50_000))
@@ -111,3 +114,9 @@ def notify_customer(call: Call) -> JSONObject:
     """Tell the customer; the last step, since a message cannot be called back."""
     order = call.results["place_order"]["order"]
     return services.notify(call, call.request["customer"], f"{order} is confirmed")
+
+
+@notify_customer.compensation
+def send_correction(call: Call) -> JSONObject:
+    """Tell the customer that it does not hold, if it was cancelled while the message went out."""
+    return services.correct(call)

@@ -5,14 +5,15 @@ does nothing if that key has its effect already. A revert undoes what stands of 
 and is content if nothing does. ``call.fault`` names what a service is to do wrong.
 """
 
-from marketsim.market.effects import check_fence, done_already, give_back, totals, what_stands
+from marketsim.market.effects import check_fence, done_already, give_back, totals, what_is_whole, what_stands
 from marketsim.market.ledger import AVAILABLE, RESERVED, SHIPPED, SOLD, reversed_postings, stock
 from marketsim.saga.definition import Call
 from marketsim.saga.errors import Aborted, Failed, Unknown
-from marketsim.saga.events import JSONObject, NotificationSent, OrderCancelled, OrderPlaced
+from marketsim.saga.events import JSONObject, NotificationSent, OrderCancelled, OrderPlaced, ServiceNoted
 
 __all__ = [
     "cancel",
+    "correct",
     "estimate",
     "notify",
     "order_status",
@@ -58,9 +59,10 @@ def reserve(call: Call, product: str, quantity: int, price_minor: int) -> JSONOb
         if call.fault in ("reservation_expired", "lost_update"):
             reason = "expired" if call.fault == "reservation_expired" else "overwritten"
             call.taken_back(call.operation, reversed_postings(lines), reason)
-        if filled < quantity:
-            payload: JSONObject = {"product": product, "quantity": filled, "wanted": quantity}
-            raise Aborted(f"only {filled} of {quantity} {product} could be reserved", payload)
+    filled = totals(call.world.done(call.transaction, call.operation))["quantity"]
+    if filled < quantity:
+        payload: JSONObject = {"product": product, "quantity": filled, "wanted": quantity}
+        raise Aborted(f"only {filled} of {quantity} {product} could be reserved", payload)
     return {"product": product, "quantity": quantity}
 
 
@@ -69,10 +71,9 @@ def release(call: Call) -> JSONObject:
     return {"quantity": 0} | totals(give_back(call))
 
 
-def reservation_status(call: Call) -> JSONObject:
-    """What the inventory holds for the operation; for a probe."""
-    lines = what_stands(call)
-    return {"product": lines[0].product} | totals(lines)
+def reservation_status(call: Call, product: str, quantity: int) -> JSONObject:
+    """What the inventory holds for the operation; for a probe. Raises Failed if it is less than that."""
+    return {"product": product} | what_is_whole(call, "quantity", quantity)
 
 
 def estimate(quantity: int) -> JSONObject:
@@ -116,9 +117,7 @@ def cancel(call: Call) -> JSONObject:
     placed = call.world.effect(OrderPlaced, call.action_key)
     if placed is not None and call.world.effect(OrderCancelled, call.key) is None:
         call.record(OrderCancelled(**call.place, order=placed.order))
-    told = call.world.effect(NotificationSent, call.action_key)
-    if told is not None:
-        notify(call, told.customer, f"a correction: {told.message.partition(' ')[0]} does not stand")
+    _correct(call)
     give_back(call)
     return {"order": placed.order if placed is not None else ""}
 
@@ -139,9 +138,24 @@ def ship(call: Call, lines: list[JSONObject]) -> JSONObject:
     return {"quantity": sum(line["quantity"] for line in lines)}
 
 
+def correct(call: Call) -> JSONObject:
+    """Tell a customer who was told something that it does not hold; what is not sent yet never is."""
+    if not _correct(call) and call.world.effect(ServiceNoted, call.key) is None:
+        call.note("fenced")
+    return {}
+
+
+def _correct(call: Call) -> bool:
+    told = call.world.effect(NotificationSent, call.action_key)
+    if told is not None:
+        notify(call, told.customer, f"a correction: {told.message.partition(' ')[0]} does not stand")
+    return told is not None
+
+
 def notify(call: Call, customer: str, message: str) -> JSONObject:
     """Send the customer a message, once."""
     if call.world.effect(NotificationSent, call.key) is None:
+        check_fence(call)
         _send(call, customer, message)
         if call.fault == "sent_twice":
             _send(call, customer, message, part="#2")

@@ -401,9 +401,9 @@ class NotificationSent(EffectEvent, kw_only=True, tag="notification.sent"):
 
 
 class ServiceNoted(EffectEvent, kw_only=True, tag="service.noted"):
-    """A service keeps something in mind under a key: ``fenced``, ``pending``, ``answered_500``.
+    """A service keeps something in mind under a key, such as ``pending``, ``settled`` or ``answered_500``.
 
-    Fenced: the revert was here first, so the operation is refused when it arrives.
+    ``fenced``: the revert was here first, so the operation is refused when it arrives.
     """
 
     note: str

@@ -104,6 +104,7 @@ _NOTES = {
     "pending": "it is pending, and may settle later",
     "settled": "it settles after all",
     "answered_500": "the service remembers its 500",
+    "partial": "the service remembers that it was a part",
 }
 
 

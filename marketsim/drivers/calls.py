@@ -1,0 +1,135 @@
+"""One call: the handler is let act, told what to do wrong, and what it raised becomes an answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from marketsim.drivers.clock import Clock
+from marketsim.saga.definition import Call, plain
+from marketsim.saga.engine import Engine
+from marketsim.saga.errors import (
+    NOTHING_STANDS,
+    RETURNED_TOO_MUCH,
+    Aborted,
+    Expired,
+    Failed,
+    MarketsimError,
+    Partial,
+    Unknown,
+)
+from marketsim.saga.events import Event
+from marketsim.saga.fault import Fault
+from marketsim.saga.faults import FaultPlan
+from marketsim.saga.tape import Tape
+from marketsim.saga.wants import Came, Invoke, Run, action_key
+
+__all__ = ["Calls", "Running"]
+
+
+class Running(msgspec.Struct, eq=False):
+    """A transaction under way: its engine, what it wants to break, and how it ended."""
+
+    engine: Engine
+    run: Run
+    plan: FaultPlan
+    tape: Tape
+    crash_after: Invoke | None = None
+    last: Event | None = None
+
+
+class Calls:
+    """Makes calls: on ``world``, at the ``clock``'s time, with effects that go through ``record``."""
+
+    def __init__(self, world: Any, clock: Clock, record: Callable[[Event], None]) -> None:
+        self.world = world
+        self.clock = clock
+        self.record = record
+
+    def took_us(self, running: Running, want: Invoke, fault: Fault | None) -> int:
+        """How long the answer to a call takes, in microseconds."""
+        operation = want.operation
+        if fault is not None and fault.slow:
+            return operation.time_limit_us
+        least_us, most_us = operation.latency_us
+        if fault is not None and fault.name == "slow":
+            least_us, most_us = 5 * least_us, 100 * most_us
+        place = operation.point(want.role)
+        point = f"{running.engine.transaction}/{place}@{want.attempt}/latency"
+        return running.tape.between(point, least_us, most_us)
+
+    def call(self, running: Running, want: Invoke, fault: str = "") -> Came:
+        """Let the handler act."""
+        operation, engine, key = want.operation, running.engine, ""
+        handler, compensation = operation.action, ""
+        if want.role != "action":
+            found = operation.revert if want.role == "revert" else operation.probe
+            assert found is not None
+            handler, compensation = found, operation.revert_name if want.role == "revert" else ""
+        done_under = action_key(engine.transaction, operation)
+        if want.intent is not None:
+            key = want.intent.key
+        call = Call(
+            engine.began,
+            engine.results,
+            self.world,
+            self.record,
+            operation.name,
+            compensation,
+            want.attempt,
+            f"{key}#{want.attempt}" if fault == "new_key" else key,
+            done_under if want.role != "action" else key,
+            want.result,
+            want.reason,
+            want.payload,
+            fault,
+            self.clock.now_us,
+        )
+        try:
+            return Came(want, "succeeded", plain(handler(call)))
+        except Exception as error:
+            return _unhappy(want, error)
+
+    def verified(self, running: Running, want: Invoke, came: Came) -> Came:
+        """What came of a revert, held against what the service says still stands."""
+        if came.outcome not in ("succeeded", "unknown"):
+            return came
+        # Where the operation may still be on its way, its revert must arrive, or nothing is fenced.
+        if came.outcome == "unknown" and want.result is None:
+            return came
+        found = self.call(running, Invoke(want.operation, want.attempt, None, "probe"))
+        if found.outcome == "unknown":
+            return came
+        if found.code == NOTHING_STANDS:
+            result = came.result if came.outcome == "succeeded" else {"confirmed": want.operation.probe_name}
+            return Came(want, "succeeded", result)
+        if found.code == RETURNED_TOO_MUCH:
+            return Came(want, "failed", code=found.code, reason=found.reason)
+        reason = "the service says that it still stands"
+        still = Came(want, "failed", code="not_reverted", reason=reason, retry="safe")
+        return came if came.outcome == "unknown" else still
+
+
+def _unhappy(want: Invoke, error: Exception) -> Came:
+    """What came of a call whose handler raised ``error``.
+
+    An action may abort, and a compensation may be partial, but not the other way round.
+    """
+    try:
+        match error:
+            case Failed():
+                return Came(want, "failed", code=error.code, reason=error.reason, retry=error.retry)
+            case Unknown():
+                return Came(want, "unknown", code=error.code, reason=error.reason)
+            case Aborted() if want.role == "action":
+                return Came(want, "aborted", plain(error.payload), code="aborted", reason=error.reason)
+            case Partial() if want.role == "revert":
+                return Came(want, "partial", plain(error.result), remains=plain(error.remains))
+            case Expired() if want.role == "revert":
+                return Came(want, "expired", code="expired", reason=error.reason)
+            case MarketsimError():
+                raise error  # The stream itself refused: this is no answer of the service.
+    except TypeError as wrong:
+        error = wrong
+    # Nobody can tell whether a handler that broke had already done its work.
+    return Came(want, "unknown", code=type(error).__name__, reason=str(error)[:200])
