@@ -68,6 +68,9 @@ def compare(
         raise InputError(f"{len(files)} scenarios are meant", where=scenario, todo="compare one at a time")
     loaded = load_scenario(files[0])
     rows = [_row(run_scenario(loaded, policy=name)) for name in chosen]
+    if loaded.rules and not policy:
+        own = _row(run_scenario(loaded))
+        rows.insert(0, msgspec.structs.replace(own, policy=f"{loaded.policy}, its rules"))
     if session.json:
         session.emit({"scenario": loaded.name, "policies": rows})
     elif not session.quiet:

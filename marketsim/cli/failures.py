@@ -75,7 +75,7 @@ def show_failure(session: Session, transaction: _Transaction) -> int:
     for letter in letters:
         session.say(f"  {letter.state:<10}  {letter.compensation or letter.operation}, of {letter.operation}")
         session.say(
-            f"    tried     {letter.attempts} times; the last said: {letter.code} {_why(letter)}".rstrip()
+            f"    tried     {_times(letter.attempts)}; the last said: {letter.code} {_why(letter)}".rstrip()
         )
         session.say(f"    is left   {_left(letter)}")
         if letter.state == "open":
@@ -242,6 +242,10 @@ def _request(letter: DeadLetter) -> str:
     from marketsim.cli.render.words import request_words
 
     return request_words(letter.request, UNICODE)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _why(letter: DeadLetter) -> str:

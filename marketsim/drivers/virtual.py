@@ -134,7 +134,7 @@ class Driver(Calls):
 
     def run(self) -> None:
         """Go on until no transaction has anything under way."""
-        coming, clock, go_on = self._coming, self.clock, self.go_on
+        coming, clock, pump = self._coming, self.clock, self.pump
         while coming:
             due_us, _, running, came = heappop(coming)
             arrives = type(came) is Arrival
@@ -147,12 +147,8 @@ class Driver(Calls):
                 came = self._arrived(running, came)  # type: ignore[arg-type]
                 if running.last is not None:
                     continue
-            go_on(running, came)  # type: ignore[arg-type]
-
-    def go_on(self, running: Running, came: Came | None) -> None:
-        """Send the engine what came, and carry out what it wants then."""
-        running.engine.now_us = self.clock.now_us
-        self.pump(running, running.run.send(came))
+            running.engine.now_us = clock.now_us
+            pump(running, running.run.send(came))
 
     def pump(self, running: Running, want: Want) -> None:
         """Carry out what the engine wants, from ``want`` on, until it can go no further by itself."""

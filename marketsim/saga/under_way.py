@@ -92,8 +92,8 @@ class UnderWay:
         elif isinstance(want, Wait):
             suspended = self._touched[want.operation.name].suspended
             if want.role == "expiry" and suspended in self._open and suspended is not None:
-                reason = "the customer did not come back in time"
-                return Came(suspended, "failed", code="authentication_expired", reason=reason)
+                reason = "nobody answered in time"
+                return Came(suspended, "failed", code="suspension_expired", reason=reason)
         elif want.role == "action":
             yield late_event(self.transaction, want, came)
             self._learn(self._touched[want.operation.name], came)
@@ -101,8 +101,10 @@ class UnderWay:
 
     def _learn(self, touched: Touched, came: Came) -> None:
         """Take in a late result: what succeeded after all must be reverted if the others are."""
+        if came.outcome != "succeeded":
+            return
         touched.awaited_us = 0
-        if came.outcome != "succeeded" or touched.landed == "yes":
+        if touched.landed == "yes":
             return
         touched.landed, touched.landed_us = "yes", self.now_us
         touched.result = came.result if touched.result is None else touched.result
@@ -153,4 +155,5 @@ class UnderWay:
 
 
 def is_of(want: Invoke | Wait | Stop, touched: Touched) -> bool:
+    """Whether what is wanted is about this operation."""
     return not isinstance(want, Stop) and want.operation is touched.operation

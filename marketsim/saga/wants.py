@@ -128,6 +128,7 @@ def late_event(transaction: str, want: Invoke, came: Came) -> OperationLate:
 
 
 def outcome_event(transaction: str, want: Invoke, came: Came) -> Event:
+    """The record of what came of an attempt at an operation, unless it succeeded."""
     name, attempt = want.operation.name, want.attempt
     if came.outcome == "unknown":
         return OperationUnknown(
@@ -148,6 +149,7 @@ def outcome_event(transaction: str, want: Invoke, came: Came) -> Event:
 
 
 def revert_event(transaction: str, want: Invoke, came: Came) -> Event:
+    """The record of what came of an attempt at a revert."""
     place: dict[str, Any] = {
         "transaction": transaction,
         "operation": want.operation.name,

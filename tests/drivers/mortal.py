@@ -25,7 +25,11 @@ from marketsim.market.sagas import saga_of
 from marketsim.saga.events import Event
 from marketsim.saga.policies import POLICIES
 
-PURCHASES = [("payment:card_declined",), (), ("place_order:timeout_after@1-4", "refund_payment:error@1")]
+PURCHASES: list[tuple[str, ...]] = [
+    ("payment:card_declined",),
+    (),
+    ("place_order:timeout_after", "find_order:timeout_before", "refund_payment:error@1"),
+]
 """The faults of each purchase: one is declined after the reservation, one commits, one is reverted whole."""
 
 

@@ -36,8 +36,12 @@ RUNS = {
     "the answer is lost": ("payment:timeout_after",),
     "the request is lost once": ("charge_payment:timeout_before@1",),
     "the order fails": ("place_order:error", "refund_payment:timeout_after@1-2"),
-    "the order lands unseen": ("place_order:timeout_after", "cancel_order:error@1"),
-    "a revert fails": ("place_order:timeout_after", "refund_payment:error"),
+    "the order lands unseen": (
+        "place_order:timeout_after",
+        "find_order:timeout_before",
+        "cancel_order:error@1",
+    ),
+    "a revert fails": ("place_order:timeout_after", "find_order:timeout_before", "refund_payment:error"),
     "a branch fails": ("estimate_delivery:error@1-2", "reserve_stock:connection_reset@1"),
     "nobody answers": ("notifications:unreachable",),
 }

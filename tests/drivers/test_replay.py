@@ -35,15 +35,16 @@ from marketsim.saga.events import (
     decode,
     encode,
 )
-from marketsim.saga.taxonomy import FAULTS
 from marketsim.saga.policies import POLICIES
+from marketsim.saga.taxonomy import FAULTS
 
 RUNS = {
     "committed": {},
     "declined": {"faults": ("payment:card_declined",)},
     "retried": {"faults": ("payment:insufficient_funds@1-2",)},
-    "unknown": {"faults": ("place_order:timeout_after",)},
-    "stuck": {"faults": ("place_order:timeout_after", "refund_payment:error")},
+    "probed": {"faults": ("place_order:timeout_after",)},
+    "unknown": {"faults": ("place_order:timeout_after", "find_order:timeout_before")},
+    "stuck": {"faults": ("place_order:timeout_after", "find_order:timeout_before", "refund_payment:error")},
     "abandoned": {"faults": ("payment:card_declined",), "policy": "none"},
     "rejected": {"quantity": 101},
     "left": {"faults": ("notifications:unreachable",)},
@@ -247,7 +248,7 @@ def test_a_restock_between_two_deaths_takes_effect():
 
 
 def test_what_a_person_did_about_a_dead_letter_afterwards_is_no_difference():
-    market = purchased("place_order:timeout_after", "refund_payment:error")
+    market = purchased("place_order:timeout_after", "find_order:timeout_before", "refund_payment:error")
     resolved = DeadLetterResolved(transaction="tx-1", operation="charge_payment", reason="by bank transfer")
     market.driver.record(resolved)
     assert replayed(market.log.events).difference is None

@@ -25,9 +25,9 @@ from marketsim.saga.events import (
     TransactionCompensated,
     encode,
 )
-from marketsim.saga.taxonomy import FAULTS
 from marketsim.saga.policies import POLICIES
 from marketsim.saga.tape import Tape
+from marketsim.saga.taxonomy import FAULTS
 
 MINUTE_US = 60_000_000
 QUIET = [name for name, fault in FAULTS.items() if fault.outcome != "crash" and fault.name != "did_nothing"]
@@ -75,7 +75,14 @@ def assert_intents_come_first(events: list[Event]) -> None:
     assert not under_way
 
 
-@pytest.mark.parametrize("faults", [(), ("place_order:timeout_after", "refund_payment:server_error_after@1")])
+@pytest.mark.parametrize(
+    "faults",
+    [
+        (),
+        ("place_order:error", "refund_payment:server_error_after@1"),
+        ("place_order:timeout_after", "find_order:timeout_before", "refund_payment:server_error_after@1"),
+    ],
+)
 def test_the_intent_is_written_first_then_the_effect_then_the_outcome(faults):
     assert_intents_come_first(purchased(*faults).log.events)
 

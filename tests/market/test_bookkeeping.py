@@ -211,7 +211,7 @@ def test_orders_that_a_person_brought_are_kept_whatever_they_say():
 
 
 def test_a_cancelled_order_leaves_the_catalog():
-    events = purchased("place_order:timeout_after").log.events
+    events = purchased("place_order:timeout_after", "find_order:timeout_before").log.events
     at = next(n for n, event in enumerate(events) if event.type == "order.placed")
     before = orders_of([], World.of(events[: at + 1]))
     assert [each["id"] for each in before] == ["order-1"]

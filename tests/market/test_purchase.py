@@ -12,6 +12,7 @@ from marketsim.saga.errors import InputError
 from marketsim.saga.events import (
     CatalogChanged,
     NotificationSent,
+    OperationFailed,
     OperationSucceeded,
     OrderPlaced,
     TransactionRejected,
@@ -60,7 +61,13 @@ def test_at_the_very_limit_it_is_sold(limit):
 
 
 def test_every_guardrail_says_what_it_is_about():
-    assert list(purchase.guardrails) == ["known_product", "known_customer", "quantity_limit", "price_limit"]
+    assert list(purchase.guardrails) == [
+        "known_product",
+        "known_customer",
+        "cart_size",
+        "quantity_limit",
+        "price_limit",
+    ]
     for each in [*purchase.guardrails.values(), *purchase.operations.values()]:
         assert (getattr(each, "sentence", "") or each.__doc__).endswith(".")
 
@@ -74,7 +81,7 @@ def test_the_operations_are_those_of_the_contract():
         "estimate_delivery": ("delivery", "read_only", ""),
         "charge_payment": ("payment", "compensatable", "refund_payment"),
         "place_order": ("orders", "compensatable", "cancel_order"),
-        "notify_customer": ("notifications", "retriable", ""),
+        "notify_customer": ("notifications", "retriable", "send_correction"),
     }
 
 
@@ -92,22 +99,43 @@ def test_the_customer_pays_gets_an_order_and_a_message():
     assert (message.customer, message.message) == ("user-1", "order-1 is confirmed")
 
 
-def test_the_price_that_was_told_is_the_price_that_is_charged():
+def repriced_after(operation: str) -> Shop:
+    """A purchase during which the price becomes one cent, once that operation has answered."""
     market = shop()
-    told: list[int] = []
 
     def watch(event: object) -> None:
-        if isinstance(event, OperationSucceeded) and event.operation == "check_availability":
-            told.append(event.result["price_minor"])
+        if isinstance(event, OperationSucceeded) and event.operation == operation:
             record = {"id": "laptop-1", "name": "Laptop", "price_minor": 1}
             driver.record(CatalogChanged(source="edit", products=[record]))
 
     driver = Driver(market.log, market.world, market.driver.clock, watch=watch)
     driver.begin(purchase, POLICIES["default"], Tape(0), began(), FaultPlan())
     driver.run()
-    assert told == [75_000]
-    assert market.world.standing_orders()[0].total_minor == 75_000
+    (told,) = [
+        event
+        for event in market.log.events
+        if isinstance(event, OperationSucceeded) and event.operation == "check_availability"
+    ]
+    assert told.result["price_minor"] == 75_000
+    assert market.world.products["laptop-1"].price_minor == 1
+    assert errors(market.log.events) == []
     assert replayed(market.log.events).difference is None
+    return market
+
+
+def test_the_price_that_was_told_is_the_price_that_is_charged():
+    market = repriced_after("reserve_stock")
+    assert market.world.standing_orders()[0].total_minor == 75_000
+    assert market.world.balances["money:merchant", "USD"] == 75_000
+
+
+def test_a_price_that_changes_before_the_reservation_is_told_and_nothing_is_bought():
+    market = repriced_after("check_availability")
+    (failed,) = [event for event in market.log.events if isinstance(event, OperationFailed)]
+    assert (failed.operation, failed.code, failed.retry) == ("reserve_stock", "price_changed", "never")
+    assert market.types[-1] == "transaction.compensated"
+    assert market.world.standing_orders() == []
+    assert market.world.available("laptop-1") == 5
 
 
 def test_what_is_sold_out_is_neither_charged_nor_ordered():

@@ -25,6 +25,7 @@ def seen(world: World) -> dict[str, object]:
 FAULTS = [
     "payment:error%50",
     "place_order:timeout_after%50",
+    "find_order:timeout_before%80",
     "refund_payment:error%80",
     "reserve_stock:error%50",
 ]
@@ -49,7 +50,7 @@ def test_a_purchase_moves_one_unit_and_its_price():
 
 
 def test_an_order_that_was_cancelled_no_longer_stands():
-    world = purchased("place_order:timeout_after").world
+    world = purchased("place_order:timeout_after", "find_order:timeout_before").world
     assert list(world.orders) == ["order-1"]
     assert world.standing_orders() == []
 
@@ -85,7 +86,7 @@ def test_keys_of_an_open_transaction_are_known():
 
 
 def test_keys_of_a_stuck_transaction_are_kept_for_when_it_is_tried_again():
-    world = purchased("place_order:timeout_after", "refund_payment:error").world
+    world = purchased("place_order:timeout_after", "find_order:timeout_before", "refund_payment:error").world
     assert world.open == set()
     assert world.effect(LedgerPosted, "tx-1:charge_payment") is not None
 

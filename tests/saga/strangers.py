@@ -33,17 +33,33 @@ class Trip:
         after: Iterable[str] | None = None,
         retry: Retry = ONCE,
         revert: bool = True,
+        probe: bool = False,
+        one_shot: bool = False,
+        revert_ttl_us: int = 0,
+        of: str = "",
         latency_us: tuple[int, int] = (1000, 1000),
     ) -> "Trip":
-        """Declare a booking and, unless it only reads or is repeated till it works, its cancellation."""
+        """Declare a booking and, unless it only reads or is repeated till it works, its cancellation.
+
+        With ``probe`` the desk can be asked what stands of it, under the name ``find_NAME``.
+        """
         operations = self.saga.operations
         first = None if after is None else [operations[each] for each in after]
         declare = self.saga.operation(
-            service=f"{name} desk", kind=kind, after=first, retry=retry, latency_us=latency_us
+            service=f"{name} desk",
+            kind=kind,
+            after=first,
+            retry=retry,
+            latency_us=latency_us,
+            one_shot=one_shot,
+            revert_ttl_us=revert_ttl_us,
+            of=of,
         )
         made = declare(self._handler(name))
         if revert and kind in ("compensatable", "pivot"):
             made.compensation(self._handler(f"cancel_{name}"))
+        if probe:
+            made.status(self._handler(f"find_{name}"))
         return self
 
     def run(
@@ -52,18 +68,27 @@ class Trip:
         policy: Policy = DEFAULT,
         seed: int | None = None,
         choices: dict[str, int] | None = None,
+        cancel_us: int = 0,
+        deadline_us: int = 0,
     ) -> list[Event]:
         """Run a transaction to its end; its events."""
         log, world = MemoryLog(), NoWorld()
         driver = Driver(log, world, Clock(1_700_000_000_000_000))
         plan = FaultPlan(parse_fault(text, self.saga) for text in faults)
-        driver.begin(self.saga, policy, Tape(seed, choices), self.began(), plan)
+        began = self.began(cancel_us=cancel_us, deadline_us=deadline_us)
+        driver.begin(self.saga, policy, Tape(seed, choices), began, plan)
         driver.run()
         return log.events
 
-    def began(self) -> TransactionBegan:
+    def began(self, *, cancel_us: int = 0, deadline_us: int = 0) -> TransactionBegan:
         return TransactionBegan(
-            transaction="tx-1", saga="trip", policy="default", request={"to": "Oslo"}, seed=0
+            transaction="tx-1",
+            saga="trip",
+            policy="default",
+            request={"to": "Oslo"},
+            seed=0,
+            cancel_us=cancel_us,
+            deadline_us=deadline_us,
         )
 
     def _handler(self, name: str) -> Handler:

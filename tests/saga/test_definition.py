@@ -68,10 +68,47 @@ def test_an_operation_without_after_waits_for_the_one_before_it():
     assert [each.after for each in trip.saga.operations.values()] == [(), ("flight",), ()]
 
 
-def test_an_operation_is_found_by_its_own_name_and_by_that_of_its_revert():
-    saga = Trip().book("flight").saga
-    assert saga.find("flight") is saga.find("cancel_flight") is saga.operations["flight"]
+def test_an_operation_is_found_by_its_own_name_and_by_those_of_its_revert_and_its_probe():
+    saga = Trip().book("flight", probe=True).book("hotel").saga
+    flight = saga.operations["flight"]
+    assert saga.find("flight") == (flight, "action")
+    assert saga.find("cancel_flight") == (flight, "revert")
+    assert saga.find("find_flight") == (flight, "probe")
+    assert [flight.point(role) for role in ("action", "revert", "probe")] == [
+        "flight",
+        "cancel_flight",
+        "find_flight",
+    ]
     assert saga.find("train") is None
+    assert saga.find("find_hotel") is None
+    assert saga.find("") is None
+
+
+def test_an_operation_of_a_family_is_found_by_its_own_name_and_by_that_of_the_family():
+    saga = Trip().book("flight", of="KL 1", probe=True).book("flight", of="KL 2", probe=True).saga
+    first, second = saga.operations.values()
+    assert list(saga.operations) == ["flight.KL 1", "flight.KL 2"]
+    assert (first.family, first.revert_name, first.probe_name) == (
+        "flight",
+        "cancel_flight.KL 1",
+        "find_flight.KL 1",
+    )
+    assert saga.find("flight.KL 2") == (second, "action")
+    assert saga.find("cancel_flight.KL 2") == (second, "revert")
+    assert saga.find("find_flight.KL 2") == (second, "probe")
+    for name, role in (("flight", "action"), ("cancel_flight", "revert"), ("find_flight", "probe")):
+        assert saga.find(name) == (first, role), (
+            "a family stands for its members, and the first tells the role"
+        )
+        assert name in saga.targets()
+    with pytest.raises(DefinitionError, match=r"two operations are called flight\.KL 2"):
+        Trip().book("flight", of="KL 2").book("flight", of="KL 2")
+
+
+def test_an_operation_has_at_most_one_probe():
+    flight = Trip().book("flight", probe=True).saga.operations["flight"]
+    with pytest.raises(DefinitionError, match="flight has two probes"):
+        flight.status(lambda call: {})
 
 
 def test_operations_reverts_and_services_can_be_targets():

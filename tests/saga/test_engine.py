@@ -271,7 +271,11 @@ def test_an_operation_may_abort_the_whole_with_a_payload():
     aborted = of_type(events, OperationAborted)
     assert [(each.reason, each.payload) for each in aborted] == [("strike", {"until": "May"})]
     assert types(events)[-1] == "compensated"
-    assert reverts(trip) == ["cancel_flight"]
+    # Whether it did something before it said so nobody can tell, and its revert is told what it said.
+    assert reverts(trip) == ["cancel_hotel", "cancel_flight"]
+    assert trip.calls.count("hotel@1") == 1, "it is not tried again"
+    for name in ("cancel_hotel", "cancel_flight"):
+        assert (trip.given[name].payload, trip.given[name].reason) == ({"until": "May"}, "aborted")
 
 
 def test_a_partial_revert_is_stuck_and_says_what_remains():

@@ -37,6 +37,7 @@ postings = st.builds(
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
     int: integers,
+    bool: st.booleans(),
     dict[str, Any]: objects,
     list[str]: st.lists(texts, max_size=3),
     list[dict[str, Any]]: st.lists(objects, max_size=2),

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from saga.strangers import Trip
 
 from marketsim.market.purchase import purchase
+from marketsim.saga.definition import Role
 from marketsim.saga.errors import InputError
 from marketsim.saga.faults import FAULTS, FaultPlan, FaultRule, parse_fault
 from marketsim.saga.tape import MILLION, Tape
@@ -102,12 +103,12 @@ def test_what_is_no_fault_is_refused_with_the_remedy(text, what, todo):
             "reserve_stock:card_declined",
             "card_declined happens at payment; reserve_stock belongs to inventory",
         ),
-        ("orders:card_declined", "card_declined happens at payment; orders belongs to orders"),
-        ("payment:out_of_stock", "out_of_stock happens at inventory; payment belongs to payment"),
+        ("orders:card_declined", "card_declined happens at payment; place_order belongs to orders"),
+        ("payment:out_of_stock", "out_of_stock happens at inventory; charge_payment belongs to payment"),
         ("release_stock:out_of_stock", "out_of_stock strikes operations; release_stock is a revert"),
-        ("delivery:bounced", "bounced happens at notifications; delivery belongs to delivery"),
+        ("delivery:bounced", "bounced happens at notifications; estimate_delivery belongs to delivery"),
         ("charge_payment:did_nothing", "did_nothing strikes reverts; charge_payment is none"),
-        ("payment:did_nothing", "did_nothing strikes reverts; payment is none"),
+        ("payment:did_nothing", "did_nothing strikes reverts; charge_payment is none"),
     ],
 )
 def test_a_fault_that_cannot_happen_there_is_refused(text, what):
@@ -128,10 +129,10 @@ def plan(*texts: str) -> FaultPlan:
 
 
 def strikes(
-    faults: FaultPlan, name: str, attempts: range, *, revert: bool = False, seed: int = 1
+    faults: FaultPlan, name: str, attempts: range, *, role: Role = "action", seed: int = 1
 ) -> list[str]:
     operation = purchase.operations[name]
-    found = [faults.strike("tx-1", operation, revert, attempt, Tape(seed)) for attempt in attempts]
+    found = [faults.strike("tx-1", operation, role, attempt, Tape(seed)) for attempt in attempts]
     return [fault.name if fault else "" for fault in found]
 
 
@@ -143,13 +144,13 @@ def test_a_rule_strikes_the_attempts_that_it_names():
 def test_a_service_stands_for_its_operations_and_not_for_its_reverts():
     faults = plan("payment:error")
     assert strikes(faults, "charge_payment", range(1, 2)) == ["error"]
-    assert strikes(faults, "charge_payment", range(1, 2), revert=True) == [""]
+    assert strikes(faults, "charge_payment", range(1, 2), role="revert") == [""]
     assert strikes(faults, "place_order", range(1, 2)) == [""]
 
 
 def test_a_revert_is_struck_by_its_own_name():
     faults = plan("refund_payment:error")
-    assert strikes(faults, "charge_payment", range(1, 2), revert=True) == ["error"]
+    assert strikes(faults, "charge_payment", range(1, 2), role="revert") == ["error"]
     assert strikes(faults, "charge_payment", range(1, 2)) == [""]
 
 
@@ -160,7 +161,7 @@ def test_the_first_rule_that_happens_strikes():
 
 def test_a_chance_strikes_as_often_as_it_says():
     faults, operation, tape = plan("payment:error%30"), purchase.operations["charge_payment"], Tape(1)
-    struck = sum(faults.strike(f"tx-{n}", operation, False, 1, tape) is not None for n in range(5000))
+    struck = sum(faults.strike(f"tx-{n}", operation, "action", 1, tape) is not None for n in range(5000))
     assert 1350 < struck < 1650
 
 

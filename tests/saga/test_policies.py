@@ -57,7 +57,10 @@ def test_the_checks_find_what_a_policy_costs_and_nothing_under_the_default(
 
 def test_under_no_order_a_release_that_comes_before_its_cancellation_is_stuck() -> None:
     assert run("camunda", "place_order:timeout_after")[-1].type == "transaction.stuck"
-    assert run("default", "place_order:timeout_after")[-1].type == "transaction.compensated"
+    assert run("default", "place_order:timeout_after")[-1].type == "transaction.committed"
+    unseen = ("place_order:timeout_after", "find_order:timeout_before")
+    assert run("default", *unseen)[-1].type == "transaction.compensated"
+    assert run("saga-py", "place_order:timeout_after")[-1].type == "transaction.compensated"
 
 
 @pytest.mark.parametrize(("policy", "skipped"), [("temporal", 1), ("agent-saga", 1), ("default", 0)])

@@ -51,7 +51,7 @@ def refused(path):
 def test_a_scenario_is_read_with_all_that_it_says(tmp_path):
     scenario = load_scenario(write(tmp_path, GOOD))
     assert (scenario.name, scenario.seed, scenario.currency) == ("declined", 3, "EUR")
-    assert scenario.saga.name == "purchase"
+    assert scenario.saga == "purchase"
     assert [purchase.quantity for purchase in scenario.purchases] == [1, 2]
     assert scenario.starts_us == []
     forms = [PurchaseExpectation, PurchaseExpectation, MarketExpectation, CheckExpectation]
@@ -63,7 +63,7 @@ def test_what_is_not_said_has_its_default(tmp_path):
     text = re.sub(r"(?m)^(description|seed|currency|policy|saga): .*\n", "", GOOD)
     scenario = load_scenario(write(tmp_path, text))
     assert (scenario.seed, scenario.currency, scenario.policy) == (0, "USD", "default")
-    assert scenario.saga.name == "purchase"
+    assert scenario.saga == "purchase"
 
 
 def test_json_is_read_like_yaml(tmp_path):

@@ -12,10 +12,11 @@ from marketsim.audit.checks import examine
 from marketsim.audit.log import LogReader
 from marketsim.audit.verify import verify
 from marketsim.drivers.replay import replay
+from marketsim.market.sagas import saga_of
 from marketsim.market.world import World
 from marketsim.saga.errors import InputError
 from marketsim.saga.events import TransactionBegan, encode
-from marketsim.saga.policies import policy_named
+from marketsim.saga.policies import policy_of
 from marketsim.scenario.load import load_scenario
 from marketsim.scenario.model import Expectation, Find, Scenario
 from marketsim.scenario.run import run_scenario
@@ -100,8 +101,7 @@ def test_a_kept_scenario_verifies_and_replays(name, tmp_path):
     for event in kept:
         if isinstance(event, TransactionBegan):
             world = World.of(kept[: event.seq - 1])
-            policy = policy_named(event.policy)
-            again = replay(kept[event.seq - 1 :], event.transaction, scenario.saga, policy, world)
+            again = replay(kept[event.seq - 1 :], event.transaction, saga_of(event), policy_of(event), world)
             assert again.difference is None
             assert again.complete
 

@@ -192,7 +192,7 @@ class Timeline:
 
     def _suspended(self, event: OperationSuspended) -> None:
         words = self._told(event, event.code, event.reason)
-        words += f"; waits for the customer, at most {duration(event.expires_us)}"
+        words += f"; waits for an answer, at most {duration(event.expires_us)}"
         self._line(event, self.glyphs.wait, event.operation, words, "waiting")
 
     def _late(self, event: OperationLate) -> None:
