@@ -58,9 +58,15 @@ def show_saga(
         return 0
     from marketsim.cli.render.tables import show_table
 
+    services: dict[str, list[str]] = {}
+    for each in saga.operations.values():
+        services.setdefault(each.service, []).append(each.name)
     session.say(f"{saga.name}: {saga.sentence}\n")
-    heads = ("operation", "service", "kind", "revert", "probe")
+    heads = ("operation", "kind", "revert", "probe")
     show_table(session.console(), heads, [[each[head] or "-" for head in heads] for each in rows])
+    session.say("")
+    for service, names in services.items():
+        session.say(f"  {service:<13}  {', '.join(names)}")
     if saga.name == "checkout":
         session.say("\nthere is a reserve_stock for each product of the cart: reserve_stock.PRODUCT")
     session.say(f"\nguardrails first: {', '.join(saga.guardrails)}")
