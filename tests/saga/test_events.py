@@ -159,4 +159,4 @@ def test_every_type_is_named_as_its_tag():
         assert least(kind).type == name
     assert EVENT_TYPES["ledger.posted"] is LedgerPosted
     assert EVENT_TYPES["order.placed"] is OrderPlaced
-    assert len(EVENT_TYPES) == 31
+    assert len(EVENT_TYPES) == 36

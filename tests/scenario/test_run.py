@@ -37,7 +37,10 @@ def scenario(tmp_path_factory):
 
 def of(scenario, *faults, starts_us=()):
     """The scenario with one purchase for each list of faults."""
-    purchases = [Purchase("laptop-1", f"user-{n % 2 + 1}", 1, list(each)) for n, each in enumerate(faults)]
+    purchases = [
+        Purchase(f"user-{n % 2 + 1}", "laptop-1", quantity=1, faults=list(each))
+        for n, each in enumerate(faults)
+    ]
     return structs.replace(scenario, purchases=purchases, starts_us=list(starts_us))
 
 
