@@ -34,17 +34,16 @@ def give_back(call: Call) -> list[Posting]:
     cannot be put on sale again. Raises Partial where only a part is given back.
     """
     world, operation = call.world, call.operation
-    if call.fault == "not_idempotent":
-        whole: list[Posting] = world.done(call.transaction, operation)
+    whole: list[Posting] = world.done(call.transaction, operation)
+    if whole and call.fault == "not_idempotent":
         post_next(call, reversed_postings(whole))
         return whole
     standing: list[Posting] = world.standing(call.transaction, operation)
     if not standing:
-        if not world.done(call.transaction, operation) and not world.effect(ServiceNoted, call.key):
+        if not whole and not world.effect(ServiceNoted, call.key):
             call.note("fenced")
         # Asked again, it answers what it did.
-        given: list[Posting] = world.done(call.transaction, operation)
-        return given if world.parts(call.transaction, operation, call.compensation) else []
+        return whole if world.parts(call.transaction, operation, call.compensation) else []
     lines = _part(standing, call.fault)
     for line in lines:
         if line.amount > world.held(call.transaction, line.account, line.unit) and line.amount > 0:

@@ -123,10 +123,12 @@ def cancel(call: Call) -> JSONObject:
 
 
 def order_status(call: Call) -> JSONObject:
-    """The order that stands; for a probe."""
+    """The order that stands; for a probe. Raises Failed where its units are sold and it is not written."""
     lines = what_stands(call)
     placed = call.world.effect(OrderPlaced, call.action_key)
-    return {"order": placed.order if placed is not None else ""} | totals(lines)
+    if placed is None:
+        raise Failed("partly_done", "the units are sold, and the order is not written")
+    return {"order": placed.order} | totals(lines)
 
 
 def ship(call: Call, lines: list[JSONObject]) -> JSONObject:

@@ -31,6 +31,11 @@ from marketsim.saga.tape import Tape
 
 START_US = 1_700_000_000_000_000
 PRICE_MINOR = 75_000
+PRODUCTS = {
+    "laptop-1": {"name": "Laptop", "price_minor": PRICE_MINOR},
+    "mouse-1": {"name": "Mouse", "price_minor": 2_500},
+}
+CART = {"laptop-1": 1, "mouse-1": 2}
 
 Death: TypeAlias = tuple[int, Literal["before", "after"]]
 """The process dies before event n is kept, or right after."""
@@ -76,27 +81,29 @@ class Shop(msgspec.Struct):
         return [encode(event) for event in self.log.events]
 
 
-def opening(units: int = 5) -> list[Event]:
-    """A market with one product and two customers begins."""
+def opening(units: int = 5, products: Iterable[str] = ("laptop-1",)) -> list[Event]:
+    """A market with one product (or these), so many units of each, and two customers begins."""
+    records = [{"id": name, **PRODUCTS[name]} for name in products]
+    supplied = [stock(name, units, SUPPLIER, AVAILABLE) for name in products]
     return [
         MarketCreated(origin="shop", currency="USD"),
         CatalogChanged(
             source="init",
-            products=[{"id": "laptop-1", "name": "Laptop", "price_minor": PRICE_MINOR}],
+            products=records,
             customers=[{"id": "user-1", "name": "Ada"}, {"id": "user-2", "name": "Grace"}],
         ),
-        LedgerPosted(postings=stock("laptop-1", units, SUPPLIER, AVAILABLE), reason="opening stock"),
+        LedgerPosted(postings=[line for pair in supplied for line in pair], reason="opening stock"),
     ]
 
 
 OPENING = len(opening())
 
 
-def shop(units: int = 5, *, deaths: Iterable[Death] = ()) -> Shop:
+def shop(units: int = 5, *, deaths: Iterable[Death] = (), products: Iterable[str] = ("laptop-1",)) -> Shop:
     """A market that has just begun."""
     log, world = MortalLog(deaths=deaths), World()
     driver = Driver(log, world, Clock(START_US))
-    for event in opening(units):
+    for event in opening(units, products):
         driver.record(event)
     return Shop(log, world, driver)
 
@@ -110,6 +117,21 @@ def began(
         saga="purchase",
         policy=policy,
         request={"product": "laptop-1", "customer": "user-1", "quantity": quantity},
+        seed=seed,
+        faults=list(faults),
+    )
+
+
+def checkout_began(
+    *faults: str, number: int = 1, seed: int = 0, policy: str = "default", cart: dict[str, int] = CART
+) -> TransactionBegan:
+    """The request of a checkout of a cart by user-1."""
+    lines = [{"product": product, "quantity": quantity} for product, quantity in cart.items()]
+    return TransactionBegan(
+        transaction=f"tx-{number}",
+        saga="checkout",
+        policy=policy,
+        request={"cart": lines, "customer": "user-1"},
         seed=seed,
         faults=list(faults),
     )
@@ -156,6 +178,20 @@ def purchased(
     """One purchase in a new shop, to its end, whoever dies on the way."""
     market = shop(units, deaths=deaths)
     begin(market, began(*faults, seed=seed, policy=policy, quantity=quantity))
+    return finished(market)
+
+
+def checked_out(
+    *faults: str,
+    units: int = 5,
+    deaths: Iterable[Death] = (),
+    seed: int = 0,
+    policy: str = "default",
+    cart: dict[str, int] = CART,
+) -> Shop:
+    """One checkout in a new shop, to its end, whoever dies on the way."""
+    market = shop(units, deaths=deaths, products=list(cart))
+    begin(market, checkout_began(*faults, seed=seed, policy=policy, cart=cart))
     return finished(market)
 
 
