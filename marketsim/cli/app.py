@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "scenarios": "scenarios",
     "audit": "audit",
     "failures": "failures",
+    "webhooks": "webhooks",
     "faults": "faults",
     "policies": "faults",
 }

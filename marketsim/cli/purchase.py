@@ -56,9 +56,14 @@ def purchase(
     real_time: Annotated[
         bool, typer.Option("--real-time", help="Wait for real, and watch it happen.")
     ] = False,
+    webhook: Annotated[
+        list[str] | None,
+        typer.Option("--webhook", metavar="URL", help="Tell it, from now on; see: marketsim webhooks."),
+    ] = None,
 ) -> int:
     """Buy PRODUCT for a customer, break it as you like, and watch what is reverted."""
     from marketsim.cli.live import Request, run_purchase
+    from marketsim.cli.telling import checked_urls
 
     if not 1 <= quantity <= QUANTITY_REQUEST_MAX:
         raise InputError(
@@ -72,5 +77,6 @@ def purchase(
         )
     if not 0 <= seed < 2**63:
         raise InputError(f"a seed of {quoted(seed)}", where="--seed", todo="give a number from 0 to 2^63 - 1")
+    session.webhooks = checked_urls(webhook)
     request = Request(product, customer, quantity, fail or [], policy, seed, real_time)
     return Exit(run_purchase(session, request, durability))  # type: ignore[arg-type]

@@ -49,6 +49,7 @@ class Session:
         if not 0 <= wait_s <= _WAIT_MAX_S:
             raise InputError(f"{wait_s} seconds", where="--wait", todo=f"give 0 to {_WAIT_MAX_S:,}")
         self.wait_s = wait_s
+        self.webhooks: list[str] = []
         self.out = out or sys.stdout
         self.err = err or sys.stderr
 
@@ -93,6 +94,10 @@ class Session:
             yield market
         for notice in market.notices[told:]:
             self.note(notice)
+        if (self.market / "webhooks.json").exists():
+            from marketsim.cli.telling import tell_others
+
+            tell_others(self)
 
     def hint(self, command: str) -> str:
         """A command to be typed next, on the same market."""

@@ -1,6 +1,6 @@
 """One transaction of any saga, in memory and in virtual time, through every crash that is injected."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from marketsim.audit.log import MemoryLog
@@ -26,12 +26,14 @@ def run_in_memory(
     seed: int = 0,
     world: World | None = None,
     start_us: int = 0,
+    watch: Callable[[Event], None] | None = None,
 ) -> list[Event]:
     """Run one transaction of ``saga`` to its end; the events, of which the last says how it ended.
 
     ``faults`` are written ``TARGET:FAULT[@ATTEMPTS][%PROBABILITY]``. A crash ends a driver, as it ends
     a process, and the next one resumes from the events alone. ``start_us`` is the time at which it
-    begins, in microseconds since 1970. Raises InputError for an unknown policy or fault.
+    begins, in microseconds since 1970; ``watch`` is told of each event.
+    Raises InputError for an unknown policy or fault.
     """
     rules = policy_named(policy)
     texts = [str(parse_fault(text, saga)) for text in faults]
@@ -39,14 +41,14 @@ def run_in_memory(
         transaction="tx-1", saga=saga.name, policy=policy, request=request, seed=seed, faults=texts
     )
     log, fold, clock = MemoryLog(), world or NoWorld(), Clock(start_us)
-    driver = Driver(log, fold, clock)
+    driver = Driver(log, fold, clock, watch=watch)
     driver.begin(saga, rules, Tape(seed), began, fault_plan(began, saga))
     while True:
         try:
             driver.run()
             return log.events
         except ProcessCrashed:
-            driver = Driver(log, fold, clock)
+            driver = Driver(log, fold, clock, watch=watch)
             # Nothing was recorded yet if the process died before its first intent.
             plan = fault_plan(began, saga, crashes=False)
             resume(driver, saga, rules, Tape(seed), list(log.events), plan)
