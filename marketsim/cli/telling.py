@@ -41,13 +41,14 @@ def add_webhooks(session: "Session", market: "Market") -> None:
     """Add the session's webhooks to the market's settings, to be told of what comes from now on."""
     from marketsim.drivers.endpoints import EVENTS, SETTINGS
 
-    added = add_endpoints(market.path, session.webhooks, list(EVENTS), market.log.position)
+    here = market.log.position
+    added = add_endpoints(market.path, session.webhooks, list(EVENTS), here.size, here)
     for each in added:
         session.note(f"{each.url} is told from now on; its secret is in {market.path / SETTINGS}")
 
 
 def add_endpoints(
-    market: Path, urls: Sequence[str], events: list[str], position: "Position", secret: str = ""
+    market: Path, urls: Sequence[str], events: list[str], seq: int, position: "Position", secret: str = ""
 ) -> "list[Endpoint]":
     """Add those that are not there yet, each with a secret of its own unless one is given; those added.
 
@@ -63,8 +64,8 @@ def add_endpoints(
         for url in urls:
             if url not in known:
                 key, now = secret or new_secret(), stamp(now_us())
-                given = {"seq": position.size, "position": position}
-                new.append(Endpoint(url=url, secret=key, events=events, added=now, **given))  # type: ignore[arg-type]
+                one = Endpoint(url=url, secret=key, events=events, added=now, seq=seq, position=position)
+                new.append(one)
         if len(endpoints) + len(new) > ENDPOINTS_MAX:
             what = (
                 f"{quoted(new[-1].url)} would be one too many: a market has at most {ENDPOINTS_MAX} webhooks"

@@ -1,5 +1,6 @@
 """`marketsim webhooks`: who is told of what happens, by a signed POST, and what they were not told yet."""
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ from marketsim.drivers.endpoints import (
     checked_url,
     read_settings,
 )
-from marketsim.drivers.outbox import settled_size
+from marketsim.drivers.outbox import head_of, settled_size
 from marketsim.market.directory import check_market
 from marketsim.saga.errors import InputError, MarketsimError, nearest, quoted
 
@@ -27,6 +28,7 @@ webhooks_app = group("webhooks", "Telling others: a signed POST for what was bou
 
 _TIME_LIMIT_S, _TIME_LIMIT_MAX_S = 60, 86_400
 _LINGER_S = 2.0
+_LOOPBACK = re.compile(r"http://(127\.[0-9.]+|localhost|\[::1\])[:/]?")
 
 _New = Annotated[str, typer.Argument(help="Where to send, https:// or http://.", show_default=False)]
 _Known = Annotated[
@@ -62,28 +64,25 @@ def add(
     ] = False,
 ) -> int:
     """Tell a URL of what happens from now on; the secret that signs it is shown this once."""
-    from marketsim.audit.log import START, LogReader
+    from marketsim.audit.log import START
     from marketsim.cli.telling import add_endpoints
 
     check_market(session.market)
     url, events = checked_url(url), checked_events(event or [])
     given = checked_secret(secret) if secret is not None else ""
     if any(each.url == url for each in read_settings(session.market)):
-        raise InputError(f"{quoted(url)} is told already", todo="see: marketsim webhooks list")
-    position = START
-    if not from_start:
-        reader = LogReader(session.market / "audit")
-        for _ in reader:
-            pass
-        position = reader.position
-    added = add_endpoints(session.market, [url], events, position, given)[0]
+        raise _known(url)
+    seq, position = (0, START) if from_start else head_of(session.market)
+    added = add_endpoints(session.market, [url], events, seq, position, given)
+    if not added:
+        raise _known(url)
     kept = session.market / SETTINGS
     if session.json:
-        session.emit({"added": url, "events": events, "secret": added.secret, "kept_in": str(kept)})
+        session.emit({"added": url, "events": events, "secret": added[0].secret, "kept_in": str(kept)})
     session.say(f"{url} is told of: {', '.join(events)}")
-    session.say(f"  secret  {'as given' if given else added.secret}")
+    session.say(f"  secret  {'as given' if given else added[0].secret}")
     session.say(f"  it is kept in {kept}, which only its owner can read, and is not shown again")
-    if url.startswith("http:"):
+    if url.startswith("http:") and not _LOOPBACK.match(url):
         session.note("over http:// whoever is on the way can read what is sent")
     session.say(f"see whether it arrives: {session.hint(f'webhooks test {url}')}")
     return Exit.OK
@@ -168,6 +167,10 @@ def remove(session: Session, url: _Known) -> int:
         session.emit({"removed": url, "due": removed["due"]})
     session.say(f"{url} is told no more; it was not told of {removed['due']}")
     return Exit.OK
+
+
+def _known(url: str) -> InputError:
+    return InputError(f"{quoted(url)} is told already", todo="see: marketsim webhooks list")
 
 
 def _settle(session: Session, endpoints: list[Endpoint]) -> None:

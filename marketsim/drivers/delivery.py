@@ -13,7 +13,7 @@ import msgspec
 from marketsim.audit.checkpoint import CHECKPOINT, read_checkpoint
 from marketsim.drivers.clock import now_us, stamp
 from marketsim.drivers.endpoints import RETRY_MAX_S, Endpoint, change_settings, lock_of, read_settings
-from marketsim.drivers.outbox import DELIVERING, Step, due, settled_size
+from marketsim.drivers.outbox import DELIVERING, Step, due, endpoints_behind, settled_size
 from marketsim.drivers.webhooks import EXCHANGE_S, message_of, post
 
 __all__ = ["Limits", "backoff_s", "deliver", "deliver_now", "due_count", "origin_of"]
@@ -89,8 +89,7 @@ def deliver_now(market: Path, limits: Limits, tell: Callable[[str], None] = lamb
     while (left_s := until_s - time.monotonic()) > 0:
         if deliver(market, msgspec.structs.replace(limits, total_s=left_s), tell):
             return
-        settled = settled_size(market)
-        if all(each.disabled or each.seq >= settled for each in read_settings(market)):
+        if not endpoints_behind(market):
             return
         time.sleep(_POLL_S)
 
@@ -119,12 +118,8 @@ class _Run:
 
     def behind(self) -> list[Endpoint]:
         """The endpoints that have not been told everything, and get another try in this run."""
-        settled = settled_size(self.market)
-        return [
-            each
-            for each in read_settings(self.market)
-            if not each.disabled and each.seq < settled and self.failed[each.url] < self.limits.attempts_max
-        ]
+        most = self.limits.attempts_max
+        return [each for each in endpoints_behind(self.market) if self.failed[each.url] < most]
 
     def go(self) -> None:
         """Begin a thread wherever something can go now, until nothing is left to wait for."""

@@ -53,7 +53,7 @@ _SECRET_MADE_BYTES = 32
 _LOCK_TIMEOUT_S = 10.0
 _TODO = "mend it, or delete the file and add the webhooks again"
 
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

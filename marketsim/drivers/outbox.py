@@ -7,7 +7,8 @@ import msgspec
 
 from marketsim.audit.checkpoint import CHECKPOINT, read_checkpoint
 from marketsim.audit.log import LogReader, Position, read_events
-from marketsim.drivers.endpoints import Endpoint, lock_of, read_settings
+from marketsim.drivers.endpoints import SETTINGS, Endpoint, lock_of, read_settings
+from marketsim.saga.errors import MarketError, quoted
 from marketsim.saga.events import (
     ENDS,
     CompensationSucceeded,
@@ -17,7 +18,16 @@ from marketsim.saga.events import (
     TransactionBegan,
 )
 
-__all__ = ["DELIVERING", "Facts", "Step", "anybody_waits", "due", "settled_size"]
+__all__ = [
+    "DELIVERING",
+    "Facts",
+    "Step",
+    "anybody_waits",
+    "due",
+    "endpoints_behind",
+    "head_of",
+    "settled_size",
+]
 
 DELIVERING = "webhooks.delivering"
 """The lock, in the market's folder, of the one process that delivers."""
@@ -59,6 +69,31 @@ def settled_size(market: Path) -> int:
     """
     head = read_checkpoint(market / "audit" / CHECKPOINT)
     return head.size if head is not None else 0
+
+
+def head_of(market: Path) -> tuple[int, Position]:
+    """After which event everything is new, and a place from which to read on; all of the log is read."""
+    settled = settled_size(market)
+    reader = LogReader(market / "audit")
+    for event in reader:
+        if event.seq > settled:
+            break
+    return settled, reader.position
+
+
+def endpoints_behind(market: Path) -> list[Endpoint]:
+    """The endpoints that have not been told everything, and want to be.
+
+    Raises MarketError where one was told more than there is, and LogDamaged for a malformed head.
+    """
+    endpoints = read_settings(market)  # Before the head is: that one only grows.
+    settled = settled_size(market)
+    for each in endpoints:
+        if each.seq > settled:
+            what = f"{quoted(each.url)} was told up to event {each.seq}, and the log ends at {settled}"
+            todo = "if the log was restored from a copy, remove the webhook and add it again"
+            raise MarketError(what, where=str(market / SETTINGS), todo=todo)
+    return [each for each in endpoints if not each.disabled and each.seq < settled]
 
 
 def due(market: Path, endpoint: Endpoint, settled: int) -> Iterator[Step]:
@@ -104,12 +139,7 @@ def anybody_waits(market: Path) -> bool:
     Cheap, for it is asked after every command: where much would have to be read, it says yes.
     Raises MarketError or LogDamaged.
     """
-    settled = settled_size(market)
-    behind = [
-        each
-        for each in read_settings(market)
-        if not each.disabled and each.seq < settled and not each.waits_us
-    ]
+    behind = [each for each in endpoints_behind(market) if not each.waits_us]
     if not behind:
         return False
     with lock_of(market, DELIVERING, 0) as mine:
