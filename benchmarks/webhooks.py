@@ -59,7 +59,7 @@ def _receiving() -> Iterator[str]:
 
 
 def figures() -> list[Figure]:
-    """A purchase with a receiver that is down, hangs, fails, redirects, or is well, and one that starts it."""
+    """A purchase with each kind of receiver, and one that has to start the process that delivers."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         up = stack.enter_context(_receiving())
@@ -74,9 +74,8 @@ def figures() -> list[Figure]:
         for kind, url in kinds.items():
             told, alone = _markets(folder / kind.replace(" ", "-"), url)
             ratio = side_by_side(_purchases(told), _purchases(alone), pairs=_PAIRS)
-            measured.append(
-                _figure(f"`marketsim purchase` with a webhook whose receiver {kind}", ratio, _TARGET)
-            )
+            what = f"`marketsim purchase` with a webhook whose receiver {kind}"
+            measured.append(_figure(what, ratio, _TARGET))
             _end(told / "market")
         told, alone = _markets(folder / "starts", f"{up}/200")
         ratio = side_by_side(_starting(told), _purchases(alone), pairs=_PAIRS_STARTING)

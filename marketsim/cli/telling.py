@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marketsim.saga.errors import InputError, MarketsimError, quoted
+from marketsim.saga.errors import InputError, MarketError, MarketsimError, quoted
 
 if TYPE_CHECKING:
     from marketsim.audit.log import Position
@@ -18,7 +18,7 @@ __all__ = ["add_endpoints", "add_webhooks", "checked_urls", "tell_others"]
 
 _CHILD = """\
 import os, sys
-os.nice(10)
+getattr(os, "nice", int)(10)
 sys.path.append(sys.argv.pop(1))
 from marketsim.cli import main
 sys.exit(main(sys.argv[1:]))
@@ -94,14 +94,16 @@ def tell_others(session: "Session") -> None:
 
 
 def _start(market: Path) -> None:
+    if not sys.executable:
+        raise MarketError("this Python does not know where it is", todo="run: marketsim webhooks deliver")
     words = ["webhooks", "deliver", "--background", "--quiet", "--time-limit", str(_TOTAL_S)]
     beside = str(Path(__file__).parents[2])
     # -P: whatever happens to lie in the present folder is not imported.
     command = [sys.executable, "-P", "-c", _CHILD, beside, *words, "--market", str(market)]
-    nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
     try:
+        nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
         os.posix_spawn(sys.executable, command, os.environ, file_actions=nowhere, setsid=True)
-    except NotImplementedError:
+    except (AttributeError, NotImplementedError):  # Not every system has it.
         import subprocess
 
         null = subprocess.DEVNULL

@@ -106,7 +106,7 @@ def list_webhooks(session: Session) -> int:
     return Exit.OK
 
 
-@command(webhooks_app, "test", example="marketsim webhooks test https://example.com/hooks")
+@command(webhooks_app, "test", example="marketsim webhooks test https://example.com/told")
 def test(session: Session, url: _Known) -> int:
     """Send one `marketsim.test` event now, and say what came of it; exit 5 if it was not taken."""
     from marketsim.drivers.delivery import origin_of
@@ -158,7 +158,7 @@ def deliver_due(
     return Exit.INCOMPLETE if left else Exit.OK
 
 
-@command(webhooks_app, "remove", example="marketsim webhooks remove https://example.com/hooks")
+@command(webhooks_app, "remove", example="marketsim webhooks remove https://example.com/told")
 def remove(session: Session, url: _Known) -> int:
     """Tell a URL no more, and forget its secret and what it was still to be told."""
     removed = _facts(session, _endpoint(session, url))
@@ -184,6 +184,8 @@ def _settle(session: Session, endpoints: list[Endpoint]) -> None:
     settled = settled_size(session.market)
     if not any(event.seq > settled for event in read_events(session.market / "audit", furthest.position)):
         return
+    if settled_size(session.market) > settled:
+        return  # Somebody was writing just now, and has ended: nothing was left.
     try:
         with open_market(session.market, timeout_s=0, time=stamp(now_us())) as market:
             notices = market.notices

@@ -6,6 +6,7 @@ but its owner can read.
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,6 +157,8 @@ def read_settings(market: Path) -> list[Endpoint]:
     """Who is told of what happens in a market. Raises MarketError for a file that was damaged."""
     path = market / SETTINGS
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # A pipe would be waited for, and for ever.
+            raise MarketError("this is no regular file", where=str(path), todo=_TODO)
         with path.open("rb") as file:
             data = file.read(_SETTINGS_BYTES_MAX + 1)
         if len(data) > _SETTINGS_BYTES_MAX:
@@ -235,6 +238,8 @@ def lock_of(market: Path, name: str, timeout_s: float) -> Iterator[bool]:
     """Hold one of the market's locks, and say whether it was to be had within ``timeout_s`` seconds."""
     from filelock import FileLock, Timeout
 
+    if not market.is_dir():  # It may have been deleted meanwhile, and a lock would make it again.
+        raise MarketError("there is no market here", where=str(market))
     lock = FileLock(market / name, timeout=timeout_s, poll_interval=0.01, thread_local=False)
     try:
         lock.acquire()

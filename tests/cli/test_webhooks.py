@@ -250,6 +250,23 @@ def test_a_webhook_that_is_there_already_is_left_as_it_is_by_a_purchase(cli, mar
     assert found.seq < 10
 
 
+def test_a_market_that_is_deleted_is_not_made_again_by_whoever_delivers(cli, process, market, tmp_path):
+    port = free_port()
+    cli("purchase", "laptop-1", "--webhook", f"http://127.0.0.1:{port}/")
+    wait_for(lambda: read_settings(market)[0].failures)
+    market.rename(tmp_path / "away")
+    wait_for(lambda: nobody_delivers(tmp_path / "away"))
+    assert not market.exists()
+
+
+def test_a_folder_in_which_only_locks_are_left_is_empty_and_one_with_secrets_is_not(cli):
+    for name, code in (("webhooks.lock", 0), ("webhooks.delivering", 0), ("webhooks.json", 2)):
+        folder = Path(f"with-{name}")
+        folder.mkdir()
+        (folder / name).touch()
+        assert cli("init", "--sample", "3", "--market", folder).code == code
+
+
 # Bad input.
 
 TYPED = [
@@ -314,9 +331,35 @@ def test_damaged_settings_fail_no_purchase_that_was_recorded(cli, market):
     assert cli("audit", "verify").code == 0
 
 
+def test_settings_that_are_a_pipe_are_not_waited_for(cli, market):
+    os.mkfifo(market / SETTINGS)
+    ran = cli("purchase", "laptop-1")
+    assert ran.code == 0
+    assert "this is no regular file" in ran.err
+    assert "this is no regular file" in error_of(cli("webhooks", "list"))
+
+
 def test_settings_that_are_no_file_fail_no_purchase_either(cli: Cli, market: Path):
     (market / SETTINGS).mkdir()
     ran = cli("purchase", "laptop-1")
     assert ran.code == 0
     assert "note: nobody was told" in ran.err
     assert os.listdir(market / SETTINGS) == []
+
+
+def test_a_python_that_cannot_start_another_still_purchases(cli, market, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "")
+    ran = cli("purchase", "laptop-1", "--webhook", "http://127.0.0.1:9/")
+    assert ran.code == 0
+    assert "run: marketsim webhooks deliver" in ran.err
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    ran = cli("purchase", "laptop-1")
+    assert ran.code == 0
+    assert "note: nobody was told: " in ran.err
+
+
+def test_where_a_process_cannot_be_spawned_one_way_it_is_another(cli, market, monkeypatch, receiver):
+    monkeypatch.delattr(os, "posix_spawn")
+    assert cli("purchase", "laptop-1", "--webhook", receiver.url).code == 0
+    wait_for(lambda: receiver.got)
+    wait_for(lambda: nobody_delivers(market))

@@ -3,7 +3,9 @@
 import json
 import os
 import random
+import shutil
 import signal
+import ssl
 import stat
 import subprocess
 import sys
@@ -325,6 +327,29 @@ def test_plain_http_where_tls_was_expected_is_a_failure_like_another(receiver):
     assert not answer.delivered
     assert answer.why
     assert receiver.got == []
+
+
+def test_over_tls_only_a_receiver_with_a_certificate_is_believed(tmp_path, monkeypatch):
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    for name in ("127.0.0.1", "127.0.0.2"):
+        words = f"req -x509 -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.pem -days 2 -subj /CN=x"
+        alternative = ["-addext", f"subjectAltName=IP:{name}"]
+        subprocess.run(
+            ["openssl", *words.split(), *alternative], cwd=tmp_path, check=True, capture_output=True
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "127.0.0.1.pem", tmp_path / "127.0.0.1.key")
+    with receiving(tls=context) as receiver:
+        url = receiver.url.replace("http:", "https:")
+        assert "certificate" in post(url, new_secret(), Message("1-a", b"{}"), 2).why
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "127.0.0.2.pem"))
+        assert "certificate" in post(url, new_secret(), Message("1-a", b"{}"), 2).why
+        assert receiver.got == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "127.0.0.1.pem"))
+        assert post(url, new_secret(), Message("1-a", b"{}"), 2).delivered
+        receiver.then = "trickle"
+        assert post(url, new_secret(), Message("1-a", b"{}"), 0.5).why == "no answer came in time"
 
 
 def test_a_host_without_an_address_is_a_failure_like_another():
