@@ -22,7 +22,8 @@ __all__ = ["figures"]
 _PAIRS = 41
 _TARGET = 1.05
 _HANGS_S = 120.0
-_PAIRS_STARTING = 15
+_PAIRS_STARTING = 25
+_REST_S = 0.5
 
 
 class _Receiver(http.server.BaseHTTPRequestHandler):
@@ -78,7 +79,7 @@ def figures() -> list[Figure]:
             measured.append(_figure(what, ratio, _TARGET))
             _end(told / "market")
         told, alone = _markets(folder / "starts", f"{up}/200")
-        ratio = side_by_side(_starting(told), _purchases(alone), pairs=_PAIRS_STARTING)
+        ratio = side_by_side(_rested(told, told), _rested(alone, told), pairs=_PAIRS_STARTING)
         measured.append(_figure("`marketsim purchase` that has to start the deliverer", ratio, None))
         _end(told / "market")
     return measured
@@ -102,12 +103,13 @@ def _purchases(folder: Path) -> Side:
     return process(marketsim("purchase", "product-1"), folder=folder)
 
 
-def _starting(folder: Path) -> Side:
-    """A purchase at a time when nobody delivers."""
+def _rested(folder: Path, told: Path) -> Side:
+    """A purchase at a time when nobody delivers, after the same rest for both sides."""
     run = _purchases(folder)
 
     def side() -> float:
-        _wait(lambda: _is_free(folder / "market"))
+        _wait(lambda: _is_free(told / "market"))
+        time.sleep(_REST_S)
         return run()
 
     return side

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 __all__ = ["add_endpoints", "add_webhooks", "checked_urls", "tell_others"]
 
 _CHILD = """\
-import os, sys
+import os, sys, time
 getattr(os, "nice", int)(10)
+time.sleep(0.15)
+import site
+site.main()
 sys.path.append(sys.argv.pop(1))
 from marketsim.cli import main
 sys.exit(main(sys.argv[1:]))
 """
-"""Low in priority before anything is imported: it must not compete with the next purchase."""
+"""Low in priority, and asleep until the purchase has ended: what it has to import competes with nothing."""
 
 _TOTAL_S = 600
 
@@ -98,8 +101,8 @@ def _start(market: Path) -> None:
         raise MarketError("this Python does not know where it is", todo="run: marketsim webhooks deliver")
     words = ["webhooks", "deliver", "--background", "--quiet", "--time-limit", str(_TOTAL_S)]
     beside = str(Path(__file__).parents[2])
-    # -P: whatever happens to lie in the present folder is not imported.
-    command = [sys.executable, "-P", "-c", _CHILD, beside, *words, "--market", str(market)]
+    # -P: whatever happens to lie in the present folder is not imported. -S: the site waits, too.
+    command = [sys.executable, "-S", "-P", "-c", _CHILD, beside, *words, "--market", str(market)]
     try:
         nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
         os.posix_spawn(sys.executable, command, os.environ, file_actions=nowhere, setsid=True)

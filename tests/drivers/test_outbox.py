@@ -394,6 +394,23 @@ def test_a_process_killed_between_delivery_and_cursor_sends_the_same_again(marke
     assert receiver.got[1].body == receiver.got[2].body
 
 
+def test_killed_at_every_event_once_each_arrives_and_in_order(market, receiver):
+    subscribed(market, receiver.url)
+    killed = set()
+
+    def kill() -> None:
+        if receiver.taken[-1] not in killed:
+            killed.add(receiver.taken[-1])
+            os.kill(child.pid, signal.SIGKILL)
+
+    receiver.then = kill
+    for _ in range(4):
+        with deliverer(market) as child:
+            child.wait(timeout=20)
+    assert receiver.taken == [4, 4, 7, 7, 10, 10]
+    assert len({(got.id, got.body) for got in receiver.got}) == 3
+
+
 def test_of_many_deliverers_at_once_one_delivers_and_each_event_goes_out_once(market, receiver):
     subscribed(market, receiver.url)
     ends = [4, 7, 10, *commits(market, 20)]
