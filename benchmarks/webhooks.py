@@ -76,18 +76,18 @@ def figures() -> list[Figure]:
             told, alone = _markets(folder / kind.replace(" ", "-"), url)
             ratio = side_by_side(_purchases(told), _purchases(alone), pairs=_PAIRS)
             what = f"`marketsim purchase` with a webhook whose receiver {kind}"
-            measured.append(_figure(what, ratio, _TARGET))
+            measured.append(_figure(what, ratio))
             _end(told / "market")
         told, alone = _markets(folder / "starts", f"{up}/200")
         ratio = side_by_side(_rested(told, told), _rested(alone, told), pairs=_PAIRS_STARTING)
-        measured.append(_figure("`marketsim purchase` that has to start the deliverer", ratio, None))
+        measured.append(_figure("`marketsim purchase` that has to start the deliverer", ratio))
         _end(told / "market")
     return measured
 
 
-def _figure(what: str, ratio: Ratio, target: float | None) -> Figure:
+def _figure(what: str, ratio: Ratio) -> Figure:
     note = f"{ratio.a_s * 1000:.0f} ms against {ratio.b_s * 1000:.0f} ms"
-    return Figure(f"{what}, as a multiple of one without", ratio, target, note=note)
+    return Figure(f"{what}, as a multiple of one without", ratio, _TARGET, note=note)
 
 
 def _markets(folder: Path, url: str) -> tuple[Path, Path]:

@@ -17,6 +17,17 @@ QUANTITY_REQUEST_MAX = 1_000_000
 """What is above cannot be meant as a request; what is below is for the guardrails to judge."""
 
 
+_Webhooks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--webhook",
+        metavar="URL",
+        help="Tell a URL of this and of what follows; see: marketsim webhooks. Repeat it.",
+        show_default=False,
+    ),
+]
+
+
 @command(
     purchase_app, "purchase", example="marketsim purchase laptop-1 --fail payment:card_declined", writes=True
 )
@@ -56,10 +67,7 @@ def purchase(
     real_time: Annotated[
         bool, typer.Option("--real-time", help="Wait for real, and watch it happen.")
     ] = False,
-    webhook: Annotated[
-        list[str] | None,
-        typer.Option("--webhook", metavar="URL", help="Tell it, from now on; see: marketsim webhooks."),
-    ] = None,
+    webhook: _Webhooks = None,
 ) -> int:
     """Buy PRODUCT for a customer, break it as you like, and watch what is reverted."""
     from marketsim.cli.live import Request, run_purchase

@@ -76,15 +76,20 @@ def add(
     added = add_endpoints(session.market, [url], events, seq, position, given)
     if not added:
         raise _known(url)
+    return _tell_added(session, added[0], "" if given else added[0].secret)
+
+
+def _tell_added(session: Session, added: Endpoint, secret: str) -> int:
     kept = session.market / SETTINGS
     if session.json:
-        session.emit({"added": url, "events": events, "secret": added[0].secret, "kept_in": str(kept)})
-    session.say(f"{url} is told of: {', '.join(events)}")
-    session.say(f"  secret  {'as given' if given else added[0].secret}")
+        facts = {"added": added.url, "events": added.events, "secret": secret or None, "kept_in": str(kept)}
+        session.emit(facts)
+    session.say(f"{added.url} is told of: {', '.join(added.events)}")
+    session.say(f"  secret  {secret or 'as given'}")
     session.say(f"  it is kept in {kept}, which only its owner can read, and is not shown again")
-    if url.startswith("http:") and not _LOOPBACK.match(url):
+    if added.url.startswith("http:") and not _LOOPBACK.match(added.url):
         session.note("over http:// whoever is on the way can read what is sent")
-    session.say(f"see whether it arrives: {session.hint(f'webhooks test {url}')}")
+    session.say(f"see whether it arrives: {session.hint(f'webhooks test {added.url}')}")
     return Exit.OK
 
 
