@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "scenarios": "scenarios",
     "audit": "audit",
     "failures": "failures",
+    "webhooks": "webhooks",
     "sagas": "sagas",
     "faults": "faults",
     "policies": "faults",

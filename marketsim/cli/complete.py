@@ -6,7 +6,7 @@ from pathlib import Path
 
 from marketsim.saga.errors import MarketsimError
 
-__all__ = ["faults", "policies", "products", "scenarios", "transactions"]
+__all__ = ["faults", "policies", "products", "scenarios", "transactions", "webhooks"]
 
 
 def scenarios(incomplete: str) -> list[str]:
@@ -52,6 +52,16 @@ def transactions(incomplete: str) -> list[str]:
     try:
         begun = (each for each in read_events(_market() / "audit") if isinstance(each, TransactionBegan))
         return _starting(incomplete, (each.transaction for each in begun))
+    except MarketsimError:
+        return []
+
+
+def webhooks(incomplete: str) -> list[str]:
+    """The webhooks of the market that a command would use."""
+    from marketsim.drivers.endpoints import read_settings
+
+    try:
+        return _starting(incomplete, (each.url for each in read_settings(_market())))
     except MarketsimError:
         return []
 

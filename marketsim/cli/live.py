@@ -7,6 +7,7 @@ import msgspec
 
 from marketsim.cli.outcome import Outcome, outcome_of, stock_now
 from marketsim.cli.session import Session
+from marketsim.cli.telling import add_webhooks
 from marketsim.drivers.live import live_driver, transact
 from marketsim.market.directory import Market
 from marketsim.market.excerpt import history_before
@@ -62,6 +63,8 @@ def run_purchase(session: Session, request: Request, durability: Literal["group"
         driver = live_driver(
             market.log, market.world, market.log.position.time, real_time=request.real_time, watch=watch
         )
+        if session.webhooks:
+            add_webhooks(session, market)
         transact(driver, saga, policy, began)
         market.log.flush()
         outcome = outcome_of(before, events)

@@ -17,6 +17,7 @@ __all__ = [
     "Policy",
     "RealTime",
     "Seed",
+    "Webhooks",
     "check_durability",
     "check_quantity",
     "check_seed",
@@ -67,6 +68,15 @@ Seed = Annotated[int, typer.Option("--seed", help="Decides whatever is left to c
 Durability = Annotated[
     str,
     typer.Option("--durability", metavar="group|each|none", help="When an event is synced to the disk."),
+]
+Webhooks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--webhook",
+        metavar="URL",
+        help="Tell a URL of this and of what follows; see: marketsim webhooks. Repeat it.",
+        show_default=False,
+    ),
 ]
 RealTime = Annotated[bool, typer.Option("--real-time", help="Wait for real, and watch it happen.")]
 

@@ -38,10 +38,11 @@ def purchase(
     seed: options.Seed = 0,
     durability: options.Durability = "group",
     real_time: options.RealTime = False,
+    webhook: options.Webhooks = None,
 ) -> int:
     """Buy PRODUCT for a customer, break it as you like, and watch what is reverted."""
     options.check_quantity(quantity, "--quantity")
-    how = (customer, fail, policy, seed, real_time, gateway, deadline, cancel_after)
+    how = (customer, fail, policy, seed, real_time, gateway, deadline, cancel_after, webhook)
     return _run(session, "purchase", [(product, quantity)], durability, *how)
 
 
@@ -71,9 +72,10 @@ def checkout(
     seed: options.Seed = 0,
     durability: options.Durability = "group",
     real_time: options.RealTime = False,
+    webhook: options.Webhooks = None,
 ) -> int:
     """Buy a cart: reserve each PRODUCT, authorize, order, capture; from there on it only goes forward."""
-    how = (customer, fail, policy, seed, real_time, gateway, deadline, cancel_after)
+    how = (customer, fail, policy, seed, real_time, gateway, deadline, cancel_after, webhook)
     return _run(session, "checkout", _cart(products), durability, *how)
 
 
@@ -104,12 +106,15 @@ def _run(
     gateway: str,
     deadline: str | None,
     cancel_after: str | None,
+    webhook: list[str] | None,
 ) -> int:
     from marketsim.cli.live import Request, run_purchase
+    from marketsim.cli.telling import checked_urls
     from marketsim.market.requests import Line
 
     options.check_durability(durability)
     options.check_seed(seed)
+    session.webhooks = checked_urls(webhook)
     request = Request(
         saga,
         [Line(product, quantity) for product, quantity in goods],

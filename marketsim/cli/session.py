@@ -49,6 +49,8 @@ class Session:
         if not 0 <= wait_s <= _WAIT_MAX_S:
             raise InputError(f"{wait_s} seconds", where="--wait", todo=f"give 0 to {_WAIT_MAX_S:,}")
         self.wait_s = wait_s
+        self.webhooks: list[str] = []
+        self._wrote = False
         self.out = out or sys.stdout
         self.err = err or sys.stderr
 
@@ -93,6 +95,14 @@ class Session:
             yield market
         for notice in market.notices[told:]:
             self.note(notice)
+        self._wrote = True
+
+    def end(self) -> None:
+        """Have others told of what was recorded: last of all, when nobody waits for this process any more."""
+        if self._wrote and (self.market / "webhooks.json").exists():
+            from marketsim.cli.telling import tell_others
+
+            tell_others(self)
 
     def hint(self, command: str) -> str:
         """A command to be typed next, on the same market."""
@@ -171,7 +181,11 @@ def command(
                 quiet=options.pop("quiet"),
                 wait_s=options.pop("wait", WAIT_S),
             )
-            raise typer.Exit(function(session, **options))
+            try:
+                code = function(session, **options)
+            finally:
+                session.end()
+            raise typer.Exit(code)
 
         keywords = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
         call.__signature__ = inspect.Signature([*keywords, *common])  # type: ignore[attr-defined]

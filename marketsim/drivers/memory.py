@@ -1,6 +1,6 @@
 """One transaction of any saga, in memory and in virtual time, through every crash that is injected."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from marketsim.audit.log import MemoryLog
@@ -26,12 +26,14 @@ def run_in_memory(
     seed: int = 0,
     world: World | None = None,
     start_us: int = 0,
+    watch: Callable[[Event], None] | None = None,
 ) -> list[Event]:
     """Run one transaction of ``saga`` to its end; the events, of which the last says how it ended.
 
     ``faults`` are written ``TARGET:FAULT[@ATTEMPTS][%PROBABILITY]``. A crash ends a driver, as it ends
     a process, and the next one resumes from the events alone. ``start_us`` is the time at which it
-    begins, in microseconds since 1970. Raises InputError for an unknown policy or fault.
+    begins, in microseconds since 1970; ``watch`` is told of each event.
+    Raises InputError for an unknown policy or fault.
     """
     rules = policy_named(policy)
     texts = [str(parse_fault(text, saga)) for text in faults]
@@ -40,7 +42,7 @@ def run_in_memory(
     )
     log, fold, clock = MemoryLog(), world or NoWorld(), Clock(start_us)
     while True:
-        driver, recorded = Driver(log, fold, clock), list(log.events)
+        driver, recorded = Driver(log, fold, clock, watch=watch), list(log.events)
         try:
             if recorded:
                 plan = fault_plan(began, saga, deaths=deaths_in(recorded))

@@ -40,6 +40,7 @@ LOCK_TIMEOUT_S = 30.0
 """How long a writer waits for another one, in seconds."""
 
 _STAGING = ".new"
+_LOCKS = {"lock", "webhooks.lock", "webhooks.delivering"}
 
 
 class Market:
@@ -135,7 +136,7 @@ def _check_empty(path: Path) -> None:
         return
     names = {each.name for each in path.iterdir()} if path.is_dir() else {path.name}
     # A catalog beside the staging folder is what an init left that was killed between its two moves.
-    ours = {"lock", _STAGING, "catalog.json"} if _STAGING in names else {"lock"}
+    ours = {*_LOCKS, _STAGING, "catalog.json"} if _STAGING in names else _LOCKS
     if names - ours:
         what = "there is a market already" if "audit" in names else "this is no empty folder"
         raise MarketError(what, where=str(path), todo="name another one with --market DIR")

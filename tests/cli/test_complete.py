@@ -22,6 +22,14 @@ def test_products_and_transactions_come_from_the_market(market: Path, cli: Cli) 
     assert complete.transactions("tx") == ["tx-1"]
 
 
+def test_webhooks_come_from_the_market(market: Path, cli: Cli) -> None:
+    assert complete.webhooks("") == []
+    assert cli("webhooks", "add", "https://example.com/hooks").code == 0
+    assert complete.webhooks("https") == ["https://example.com/hooks"]
+    (market / "webhooks.json").write_text("{")
+    assert complete.webhooks("") == []
+
+
 def test_without_a_market_nothing_is_offered_and_nothing_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,8 @@ import pytest
 from cli.running import Cli
 
 from marketsim.cli.app import COMMANDS, _root
+from marketsim.drivers import delivery, webhooks
+from marketsim.drivers.webhooks import Answer
 
 README = Path(__file__).parents[2] / "README.md"
 ENDINGS = (0, 1, 3, 4, 5, 6)
@@ -79,12 +81,19 @@ def test_help_loses_nothing_at_any_width(cli, monkeypatch, words, command, width
 
 
 @pytest.fixture
-def sampled(cli: Cli) -> None:
-    """A sample market with one purchase that failed and one whose revert did, for the examples."""
+def sampled(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample market with one purchase that failed and one whose revert did, for the examples.
+
+    It has the webhook of the examples, and whatever is sent there is taken without being sent.
+    """
+    monkeypatch.setenv("MARKETSIM_WEBHOOKS", "off")
+    for module in (webhooks, delivery):
+        monkeypatch.setattr(module, "post", lambda *sent: Answer(204))
     assert cli("init", "--sample", "5", "--seed", "7").code == 0
     failed = ["purchase", "laptop-1", "--fail", "payment:card_declined"]
     assert cli(*failed).code == 3
     assert cli(*failed, "--fail", "release_stock:error").code == 4
+    assert cli("webhooks", "add", "https://example.com/told").code == 0
 
 
 @pytest.mark.parametrize(("words", "command"), TREE, ids=NAMES)

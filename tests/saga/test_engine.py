@@ -2,22 +2,30 @@
 
 import msgspec
 import pytest
-from saga.strangers import ONCE, Trip, types
+from saga.strangers import DEFAULT, ONCE, Trip, types
 
+from marketsim.drivers.clock import parse_time
+from marketsim.drivers.memory import run_in_memory
 from marketsim.saga.definition import SECOND_US, Call, Policy, Retry
-from marketsim.saga.errors import Aborted, Failed, Partial, Unknown
+from marketsim.saga.errors import NOTHING_STANDS, RETURNED_TOO_MUCH, Aborted, Failed, Partial, Unknown
 from marketsim.saga.events import (
+    CompensationExpired,
     CompensationFailed,
     CompensationPartial,
     CompensationRetryScheduled,
     CompensationSkipped,
     OperationAborted,
     OperationFailed,
+    OperationLate,
+    OperationProbed,
     OperationRetryScheduled,
     OperationStarted,
+    OperationSuspended,
     OperationUnknown,
     TransactionAbandoned,
+    TransactionCancelRequested,
     TransactionCommitted,
+    TransactionCompensating,
     TransactionRejected,
     TransactionStuck,
 )
@@ -346,3 +354,447 @@ def test_the_names_of_a_stranger_can_be_targets_of_faults():
     assert types(events)[-1] == "compensated"
     assert [each.outcome for each in of_type(events, CompensationFailed)] == ["unknown"]
     assert trip.calls == ["flight@1", "cancel_flight@1", "cancel_flight@2"]
+
+
+# Asking what came of a call.
+
+LOST = Unknown("timeout")
+NOTHING = Failed(NOTHING_STANDS)
+MINUTE_US = 60 * SECOND_US
+
+
+def actions(trip):
+    return [call for call in trip.calls if not call.startswith(("cancel_", "find_"))]
+
+
+def test_what_the_probe_finds_is_the_answer_and_nothing_is_asked_for_again():
+    trip = Trip(flight=LOST, find_flight={"seat": "3A"}).book("flight", probe=True, retry=THRICE)
+    events = trip.book("hotel").run()
+    assert types(events) == [
+        "began",
+        "started flight",
+        "unknown flight",
+        "probed flight",
+        "succeeded flight",
+        "started hotel",
+        "succeeded hotel",
+        "committed",
+    ]
+    (probed,) = of_type(events, OperationProbed)
+    assert (probed.probe, probed.outcome, probed.attempt) == ("find_flight", "landed", 1)
+    assert probed.result == {"seat": "3A"}
+    assert trip.given["hotel"].results["flight"] == {"seat": "3A"}
+    assert trip.calls == ["flight@1", "find_flight@1", "hotel@1"]
+    asked = trip.given["find_flight"]
+    assert (asked.key, asked.action_key, asked.compensation) == ("", "tx-1:flight", "")
+
+
+def test_what_the_probe_found_is_reverted_with_what_it_found():
+    trip = Trip(flight=LOST, find_flight=[{"seat": "3A"}, NOTHING], hotel=HARD).book("flight", probe=True)
+    assert types(trip.book("hotel").run())[-1] == "compensated"
+    assert trip.given["cancel_flight"].result == {"seat": "3A"}
+
+
+def test_what_the_probe_does_not_find_is_asked_for_again_under_the_same_key():
+    trip = Trip(flight=[LOST, {}], find_flight=NOTHING).book("flight", probe=True, retry=THRICE)
+    events = trip.run()
+    assert trip.calls == ["flight@1", "find_flight@1", "flight@2"]
+    assert trip.keys["flight"] == {"tx-1:flight"}
+    assert [(each.outcome, each.code) for each in of_type(events, OperationProbed)] == [
+        ("not_landed", NOTHING_STANDS)
+    ]
+    (pause,) = of_type(events, OperationRetryScheduled)
+    assert (pause.attempt, pause.delay_us, pause.probe) == (2, SECOND_US, "")
+    assert types(events)[-1] == "committed"
+
+
+def test_what_the_probe_does_not_find_is_reverted_all_the_same_when_there_is_no_other_attempt():
+    trip = Trip(flight=LOST, find_flight=NOTHING).book("flight", probe=True)
+    assert types(trip.run())[-1] == "compensated"
+    assert actions(trip) == ["flight@1"]
+    assert reverts(trip) == ["cancel_flight"], "it may still be on its way"
+
+
+def test_a_probe_that_cannot_tell_is_asked_as_often_as_the_operation_then_it_is_reverted():
+    trip = Trip(flight=LOST, find_flight=[LOST, LOST, LOST, NOTHING]).book("flight", probe=True, retry=THRICE)
+    events = trip.run()
+    probed = of_type(events, OperationProbed)
+    assert [(each.attempt, each.outcome, each.code) for each in probed] == [
+        (1, "unknown", "timeout"),
+        (2, "unknown", "timeout"),
+        (3, "unknown", "timeout"),
+    ]
+    pauses = of_type(events, OperationRetryScheduled)
+    assert [(each.probe, each.attempt, each.delay_us) for each in pauses] == [
+        ("find_flight", 2, SECOND_US),
+        ("find_flight", 3, 2 * SECOND_US),
+    ]
+    assert actions(trip) == ["flight@1"], "nobody knows whether the key is still known"
+    assert reverts(trip) == ["cancel_flight"]
+    assert trip.given["cancel_flight"].result is None
+    assert types(events)[-1] == "compensated"
+
+
+def test_a_probe_that_says_later_is_asked_later():
+    later = Failed("later", retry="safe")
+    trip = Trip(flight=LOST, find_flight=[later, {"seat": "3A"}]).book("flight", probe=True, retry=THRICE)
+    events = trip.run()
+    assert [each.outcome for each in of_type(events, OperationProbed)] == ["unknown", "landed"]
+    assert types(events)[-1] == "committed"
+
+
+def test_each_attempt_that_is_lost_is_asked_about_anew():
+    answers = [LOST, NOTHING, LOST, LOST, LOST]
+    trip = Trip(flight=LOST, find_flight=[*answers, NOTHING]).book("flight", probe=True, retry=THRICE)
+    events = trip.run()
+    assert [each.attempt for each in of_type(events, OperationProbed)] == [1, 2, 3, 4, 5]
+    assert actions(trip) == ["flight@1", "flight@2"]
+    assert types(events)[-1] == "compensated"
+
+
+def test_only_a_policy_that_asks_asks():
+    trip = Trip(flight=[LOST, {}], find_flight={"seat": "3A"}).book("flight", probe=True, retry=THRICE)
+    trip.run(policy=POLICIES["temporal"])
+    assert trip.calls == ["flight@1", "flight@2"]
+
+
+def test_what_failed_for_certain_is_no_question():
+    trip = Trip(flight=SOFT, find_flight={}).book("flight", probe=True, retry=THRICE)
+    trip.run()
+    assert actions(trip) == ["flight@1", "flight@2", "flight@3"]
+    assert "find_flight@1" not in trip.calls
+
+
+def test_a_retriable_step_that_cannot_be_asked_about_is_repeated_and_left_at_last():
+    trip = Trip(card=LOST, find_card=LOST).book("card", kind="retriable", probe=True, retry=THRICE)
+    end = trip.run()[-1]
+    assert isinstance(end, TransactionCommitted)
+    assert end.left == ["card"]
+    assert actions(trip) == ["card@1", "card@2", "card@3"]
+
+
+def test_a_revert_is_believed_once_the_probe_finds_nothing():
+    stands = {"seat": "3A"}
+    trip = Trip(hotel=HARD, find_flight=[stands, NOTHING]).book("flight", probe=True).book("hotel")
+    events = trip.run()
+    assert [(each.code, each.retry) for each in of_type(events, CompensationFailed)] == [
+        ("not_reverted", "safe")
+    ]
+    assert reverts(trip) == ["cancel_flight", "cancel_flight"]
+    assert types(events)[-1] == "compensated"
+
+
+def test_a_revert_that_never_does_anything_is_stuck():
+    trip = Trip(hotel=HARD, find_flight={}).book("flight", probe=True).book("hotel")
+    events = trip.run()
+    assert [each.code for each in of_type(events, CompensationFailed)] == ["not_reverted"] * 5
+    assert isinstance(events[-1], TransactionStuck)
+    assert events[-1].dead_letters == ["flight"]
+
+
+def test_a_revert_that_gave_back_too_much_is_not_tried_again():
+    trip = Trip(hotel=HARD, find_flight=Failed(RETURNED_TOO_MUCH)).book("flight", probe=True).book("hotel")
+    events = trip.run()
+    assert [(each.code, each.retry) for each in of_type(events, CompensationFailed)] == [
+        (RETURNED_TOO_MUCH, "never")
+    ]
+    assert isinstance(events[-1], TransactionStuck)
+    assert reverts(trip) == ["cancel_flight"]
+
+
+def test_a_revert_whose_answer_was_lost_is_confirmed_by_the_probe():
+    trip = Trip(hotel=HARD, cancel_flight=LOST, find_flight=NOTHING).book("flight", probe=True).book("hotel")
+    assert types(trip.run())[-1] == "compensated"
+    assert reverts(trip) == ["cancel_flight"]
+
+
+# Times: how long attempts go on, and until when a revert is possible.
+
+
+def test_no_attempt_begins_later_than_the_longest_time_after_the_first():
+    hasty = Retry(
+        attempts_max=10, delay_us=10 * SECOND_US, factor=1, jitter_percent=0, elapsed_max_us=25 * SECOND_US
+    )
+    trip = Trip(flight=SOFT).book("flight", retry=hasty, latency_us=(0, 0))
+    events = trip.run()
+    starts = [parse_time(event.time) for event in of_type(events, OperationStarted)]
+    assert [start - starts[0] for start in starts] == [0, 10 * SECOND_US, 20 * SECOND_US]
+    assert types(events)[-2:] == ["compensating flight", "compensated"]
+
+
+def test_the_longest_time_holds_for_reverts_as_well():
+    hasty = Retry(
+        attempts_max=10, delay_us=10 * SECOND_US, factor=1, jitter_percent=0, elapsed_max_us=25 * SECOND_US
+    )
+    trip = Trip(hotel=HARD, cancel_flight=SOFT).book("flight", latency_us=(0, 0)).book("hotel")
+    events = trip.run(policy=msgspec.structs.replace(DEFAULT, retry=hasty))
+    assert reverts(trip) == ["cancel_flight"] * 3
+    assert isinstance(events[-1], TransactionStuck)
+
+
+@pytest.mark.parametrize(
+    ("expiry", "ttl_us", "end"),
+    [
+        ("from_success", 999, "stuck"),
+        ("from_success", 1000, "compensated"),
+        ("from_attempt", 1, "compensated"),
+        ("from_success", 0, "compensated"),
+    ],
+)
+def test_the_time_to_revert_counts_from_the_success(expiry, ttl_us, end):
+    trip = Trip(hotel=HARD).book("flight", revert_ttl_us=ttl_us, latency_us=(50_000, 50_000))
+    trip.book("hotel", latency_us=(1000, 1000))
+    events = trip.run(policy=msgspec.structs.replace(DEFAULT, expiry=expiry))
+    assert types(events)[-1] == end
+    expired = of_type(events, CompensationExpired)
+    if end == "compensated":
+        assert expired == []
+        return
+    assert reverts(trip) == [], "nobody is asked in vain"
+    assert [(each.operation, each.compensation, each.attempt) for each in expired] == [
+        ("flight", "cancel_flight", 0)
+    ]
+    assert f"{ttl_us} us from its success" in expired[0].reason
+    assert events[-1].dead_letters == ["flight"]
+
+
+@pytest.mark.parametrize(("expiry", "tries"), [("from_success", 2), ("from_attempt", 5)])
+def test_a_revert_that_is_tried_again_may_expire_meanwhile(expiry, tries):
+    trip = Trip(hotel=HARD, cancel_flight=SOFT).book("flight", revert_ttl_us=4 * SECOND_US).book("hotel")
+    events = trip.run(policy=msgspec.structs.replace(DEFAULT, expiry=expiry))
+    assert reverts(trip) == ["cancel_flight"] * tries
+    assert isinstance(events[-1], TransactionStuck)
+    assert len(of_type(events, CompensationExpired)) == (expiry == "from_success")
+
+
+# Calls that must not be made twice.
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+@pytest.mark.parametrize("find", [None, LOST, NOTHING], ids=["no probe", "lost", "nothing"])
+def test_a_call_that_must_not_be_made_twice_is_not_and_is_reverted_wherever_anything_is(policy, find):
+    trip = Trip(flight=LOST, find_flight=find)
+    trip.book("flight", one_shot=True, retry=THRICE, probe=find is not None)
+    events = trip.run(policy=policy)
+    assert actions(trip) == ["flight@1"]
+    if policy.compensate:
+        assert "cancel_flight" in reverts(trip)
+    else:
+        assert isinstance(events[-1], TransactionAbandoned)
+
+
+def test_a_call_that_must_not_be_made_twice_is_tried_again_where_it_failed_for_certain():
+    trip = Trip(flight=[SOFT, {}]).book("flight", one_shot=True, retry=THRICE)
+    assert types(trip.run())[-1] == "committed"
+
+
+@pytest.mark.parametrize("crash", ["crash_after_intent", "crash_after_effect", "torn_record"])
+@pytest.mark.parametrize("policy", ["default", "orra", "temporal"])
+def test_a_call_that_must_not_be_made_twice_is_not_made_again_after_a_crash(policy, crash):
+    trip = Trip().book("flight", one_shot=True, retry=THRICE)
+    events = run_in_memory(trip.saga, {"to": "Oslo"}, faults=[f"flight:{crash}"], policy=policy)
+    assert len(actions(trip)) == (crash != "crash_after_intent")
+    assert [each.code for each in of_type(events, OperationUnknown)] == ["interrupted"]
+    assert reverts(trip) == ["cancel_flight"]
+    assert types(events)[-1] == "compensated"
+
+
+def test_any_other_call_is_made_again_after_a_crash():
+    trip = Trip().book("flight", retry=THRICE)
+    events = run_in_memory(trip.saga, {"to": "Oslo"}, faults=["flight:crash_after_effect"])
+    assert actions(trip) == ["flight@1", "flight@1"]
+    assert types(events)[-1] == "committed"
+
+
+# Somebody wants it to end.
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"), [({"cancel_us": 1500}, "cancelled"), ({"deadline_us": 1500}, "deadline_exceeded")]
+)
+def test_what_is_cancelled_on_its_way_waits_for_what_is_under_way_and_is_reverted(asked, code):
+    trip = Trip().book("flight").book("hotel").book("car")
+    events = trip.run(**asked)
+    assert types(events)[3:] == [
+        "started hotel",
+        "cancel_requested",
+        "succeeded hotel",
+        "compensating",
+        "started hotel",
+        "succeeded hotel",
+        "started flight",
+        "succeeded flight",
+        "compensated",
+    ]
+    (stop,) = of_type(events, TransactionCancelRequested)
+    assert (stop.code, stop.shielded) == (code, False)
+    (back,) = of_type(events, TransactionCompensating)
+    assert (back.operation, back.reason) == ("", code)
+    assert actions(trip) == ["flight@1", "hotel@1"]
+
+
+def test_what_waits_for_another_attempt_when_it_is_cancelled_makes_none():
+    trip = Trip(hotel=SOFT).book("flight").book("hotel", retry=THRICE)
+    trip.run(cancel_us=500_000)
+    assert actions(trip) == ["flight@1", "hotel@1"]
+    assert reverts(trip) == ["cancel_flight"]
+
+
+def test_a_cancellation_during_the_reverts_changes_nothing():
+    def trip() -> Trip:
+        return Trip(hotel=HARD, cancel_flight=[SOFT, {}]).book("flight").book("hotel")
+
+    undisturbed, disturbed = trip(), trip()
+    before, events = undisturbed.run(), disturbed.run(cancel_us=SECOND_US)
+    (stop,) = of_type(events, TransactionCancelRequested)
+    assert stop.shielded
+    assert types(event for event in events if event is not stop) == types(before)
+    assert disturbed.calls == undisturbed.calls
+
+
+@pytest.mark.parametrize("cancel_us", [1500, SECOND_US], ids=["during the pivot", "past the pivot"])
+def test_a_cancellation_past_the_pivot_changes_nothing(cancel_us):
+    trip = Trip().book("car").book("flight", kind="pivot")
+    trip.book("hotel", kind="retriable", latency_us=(5 * SECOND_US, 5 * SECOND_US))
+    events = trip.run(cancel_us=cancel_us)
+    (stop,) = of_type(events, TransactionCancelRequested)
+    assert stop.shielded
+    assert types(events)[-1] == "committed"
+    assert reverts(trip) == []
+
+
+def test_a_cancellation_when_all_is_over_is_not_heard():
+    assert of_type(Trip().book("flight").run(cancel_us=MINUTE_US), TransactionCancelRequested) == []
+
+
+def test_a_policy_without_a_shield_abandons_what_is_cancelled_on_its_way():
+    bare = msgspec.structs.replace(DEFAULT, shielded=False)
+    trip = Trip().book("flight").book("hotel")
+    events = trip.run(policy=bare, cancel_us=1500)
+    assert isinstance(events[-1], TransactionAbandoned)
+    assert (events[-1].operation, events[-1].reason) == ("", "cancelled")
+    assert reverts(trip) == []
+
+
+def test_a_policy_without_a_shield_abandons_what_is_cancelled_during_its_reverts():
+    bare = msgspec.structs.replace(DEFAULT, shielded=False)
+    trip = Trip(car=HARD, cancel_hotel=[SOFT, {}]).book("flight").book("hotel").book("car")
+    events = trip.run(policy=bare, cancel_us=SECOND_US)
+    (stop,) = of_type(events, TransactionCancelRequested)
+    assert not stop.shielded
+    assert isinstance(events[-1], TransactionAbandoned)
+    assert "cancel_flight" not in reverts(trip), "what was still to be reverted is left"
+    assert types(trip.run(policy=bare))[-1] == "compensated"
+
+
+# Waiting for somebody, and what comes late.
+
+
+def test_a_suspended_call_is_answered_later_and_goes_on():
+    trip = Trip(flight={"seat": "3A"}).book("flight", retry=THRICE).book("hotel")
+    events = trip.run("flight:authentication_required")
+    assert [kind for kind in types(events) if "flight" in kind] == [
+        "started flight",
+        "injected flight",
+        "suspended flight",
+        "succeeded flight",
+    ]
+    (waits,) = of_type(events, OperationSuspended)
+    assert (waits.code, waits.expires_us) == ("authentication_required", 5 * MINUTE_US)
+    assert types(events)[-1] == "committed"
+    assert actions(trip) == ["flight@1", "hotel@1"], "what landed is what came late"
+    assert trip.given["hotel"].results["flight"] == {"seat": "3A"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "least_us", "most_us"),
+    [
+        ("authentication_failed", "authentication_failed", 10 * SECOND_US, 95 * SECOND_US),
+        ("authentication_abandoned", "suspension_expired", 5 * MINUTE_US, 5 * MINUTE_US + SECOND_US),
+    ],
+)
+def test_a_suspended_call_that_is_refused_or_never_answered_fails(fault, code, least_us, most_us):
+    trip = Trip().book("flight").book("hotel", retry=THRICE)
+    events = trip.run(f"hotel:{fault}")
+    (failed,) = of_type(events, OperationFailed)
+    assert (failed.operation, failed.code, failed.retry) == ("hotel", code, "never")
+    (waits,) = of_type(events, OperationSuspended)
+    assert least_us <= parse_time(failed.time) - parse_time(waits.time) <= most_us
+    assert actions(trip) == ["flight@1"]
+    assert types(events)[-1] == "compensated"
+    assert reverts(trip)[-1] == "cancel_flight"
+
+
+def test_a_suspended_call_is_given_up_when_another_branch_fails_and_what_lands_late_is_reverted():
+    trip = Trip(hotel=HARD, cancel_flight={"awaits_us": 10 * MINUTE_US}).book("look", kind="read_only")
+    trip.book("flight", after=["look"]).book("hotel", after=["look"], latency_us=(SECOND_US, SECOND_US))
+    events = trip.run("flight:authentication_required")
+    told = [(each.operation, each.code) for each in of_type(events, OperationFailed)]
+    assert told == [("hotel", "sold_out"), ("flight", "given_up")]
+    (late,) = of_type(events, OperationLate)
+    assert (late.operation, late.outcome) == ("flight", "succeeded")
+    assert reverts(trip) == ["cancel_flight", "cancel_flight"]
+    assert types(events)[-1] == "compensated"
+
+
+def test_a_cancelled_transaction_waits_for_nobody():
+    trip = Trip().book("flight").book("hotel")
+    events = trip.run("hotel:authentication_abandoned", cancel_us=MINUTE_US)
+    assert [each.code for each in of_type(events, OperationFailed)] == ["given_up"]
+    assert types(events)[-1] == "compensated"
+    assert parse_time(events[-1].time) - parse_time(events[0].time) < 2 * MINUTE_US
+
+
+def test_what_succeeds_after_its_revert_is_reverted_again():
+    trip = Trip(flight={"seat": "3A"}, cancel_flight={"awaits_us": 20 * MINUTE_US}).book("flight")
+    events = trip.run("flight:hanging")
+    assert trip.calls == ["cancel_flight@1", "flight@1", "cancel_flight@2"]
+    (late,) = of_type(events, OperationLate)
+    assert (late.outcome, late.result) == ("succeeded", {"seat": "3A"})
+    assert trip.given["cancel_flight"].result == {"seat": "3A"}
+    assert types(events)[-1] == "compensated"
+
+
+def test_a_late_success_that_comes_while_its_revert_is_under_way_is_reverted_again():
+    trip = Trip(cancel_flight=[SOFT] * 9, cancel_car={}).book("car").book("flight")
+    patient = msgspec.structs.replace(DEFAULT, retry=Retry(attempts_max=9, delay_us=MINUTE_US, factor=1))
+    events = trip.run("flight:hanging", policy=patient)
+    after = [n for n, call in enumerate(trip.calls) if call == "flight@1"]
+    assert len(after) == 1
+    assert of_type(events, OperationLate)[0].outcome == "succeeded"
+    assert trip.calls[after[0] + 1 :].count("cancel_car@1") == 1
+    assert "cancel_flight" in {call.split("@")[0] for call in trip.calls[after[0] + 1 :]}
+
+
+def test_a_policy_that_does_not_wait_ends_before_the_late_success():
+    trip = Trip(cancel_flight={"awaits_us": 20 * MINUTE_US}).book("flight")
+    events = trip.run("flight:hanging", policy=POLICIES["temporal"])
+    assert types(events)[-2:] == ["compensated", "late flight"]
+    assert reverts(trip) == ["cancel_flight"]
+
+
+def test_no_late_result_is_waited_for_longer_than_was_said():
+    trip = Trip(cancel_flight={"awaits_us": SECOND_US}).book("flight")
+    events = trip.run("flight:hanging")
+    assert types(events)[-2:] == ["compensated", "late flight"]
+    succeeded = next(event for event in events if event.type == "compensation.succeeded")
+    end = next(event for event in events if event.type == "transaction.compensated")
+    assert parse_time(end.time) - parse_time(succeeded.time) == SECOND_US
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"), [("webhook_duplicate", "succeeded"), ("webhook_reordered", "failed")]
+)
+@pytest.mark.parametrize("hotel", [{}, HARD], ids=["forward", "back"])
+def test_what_is_told_twice_or_in_the_wrong_order_changes_nothing(fault, outcome, hotel):
+    def trip() -> Trip:
+        made = Trip(hotel=hotel).book("flight")
+        return made.book("hotel", latency_us=(8 * SECOND_US, 8 * SECOND_US))
+
+    undisturbed, disturbed = trip(), trip()
+    before, events = undisturbed.run(), disturbed.run(f"flight:{fault}")
+    (late,) = of_type(events, OperationLate)
+    assert (late.operation, late.outcome) == ("flight", outcome)
+    rest = [event for event in events if event is not late and event.type != "fault.injected"]
+    assert types(rest) == types(before)
+    assert disturbed.calls == undisturbed.calls
