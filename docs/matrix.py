@@ -52,14 +52,17 @@ AFTERWARDS = {"purchase": "place_order:error", "checkout": "capture_payment:card
 """What fails when an operation that was struck goes on, and is to be reverted after all."""
 
 _CAUSES = {
-    ("purchase", "release_stock"): ["place_order:error"],
-    ("purchase", "refund_payment"): ["place_order:error"],
-    ("purchase", "cancel_order"): ["place_order:timeout_after", "find_order:timeout_before"],
-    ("purchase", "send_correction"): ["notify_customer:cancel"],
-    ("checkout", "release_stock"): ["capture_payment:card_declined"],
-    ("checkout", "void_authorization"): ["capture_payment:card_declined"],
-    ("checkout", "cancel_order"): ["capture_payment:card_declined"],
-    ("checkout", "refund_payment"): ["capture_payment:timeout_after", "find_capture:timeout_before"],
+    ("purchase", "release_stock"): [["place_order:error"]],
+    ("purchase", "refund_payment"): [["place_order:error"]],
+    ("purchase", "cancel_order"): [
+        ["notify_customer:cancel"],
+        ["place_order:timeout_after", "find_order:timeout_before"],
+    ],
+    ("purchase", "send_correction"): [["notify_customer:cancel"]],
+    ("checkout", "release_stock"): [["capture_payment:card_declined"]],
+    ("checkout", "void_authorization"): [["capture_payment:card_declined"]],
+    ("checkout", "cancel_order"): [["capture_payment:card_declined"]],
+    ("checkout", "refund_payment"): [["capture_payment:timeout_after", "find_capture:timeout_before"]],
 }
 """Why each revert is made, so that there is something to strike."""
 
@@ -154,7 +157,7 @@ def runs_of(cell: Cell) -> list[list[str]]:
     """
     struck = f"{cell.place}:{cell.fault}"
     if cell.role == "revert":
-        causes = [_CAUSES[cell.saga, cell.family]]
+        causes = _CAUSES[cell.saga, cell.family]
     elif cell.role == "probe":
         causes = [[f"{cell.operation}:timeout_after@1"]]
     elif _saga(cell.saga).operations[cell.operation].kind == "retriable":
@@ -176,14 +179,17 @@ def make(cell: Cell, faults: list[str], policy: str) -> Made:
 
 
 def verdict_of(made: Made) -> tuple[Verdict, str, tuple[str, ...]]:
-    """What is to be said of a run: its verdict, how the transaction ended, and the checks that it breaks."""
+    """What is to be said of a run: its verdict, how the transaction ended, and the checks that it breaks.
+
+    What the fault did not reach says nothing of it, whatever else is broken there.
+    """
     end = [event for event in made.events if isinstance(event, ENDS)][-1]
     broken = {found.rule for found in examine(made.events) if found.severity == ERROR}
     verdict: Verdict = "balanced"
-    if broken:
+    if not made.struck:
+        verdict, broken = "not reached", set()
+    elif broken:
         verdict = "broken"
-    elif not made.struck:
-        verdict = "not reached"
     elif isinstance(end, TransactionStuck | TransactionAbandoned):
         verdict = "dead letter"
     return verdict, end.type.partition(".")[2], tuple(sorted(broken))
@@ -193,8 +199,6 @@ def verdict_of(made: Made) -> tuple[Verdict, str, tuple[str, ...]]:
 def ends_of(policy: str) -> dict[Cell, list[Ended]]:
     """How every run of every cell ends under a policy."""
     return {
-        cell: [
-            Ended(tuple(faults), *verdict_of(make(cell, faults, policy))) for faults in runs_of(cell)
-        ]
+        cell: [Ended(tuple(faults), *verdict_of(make(cell, faults, policy))) for faults in runs_of(cell)]
         for cell in CELLS
     }

@@ -172,7 +172,12 @@ def _await_arrivals(
         if FAULTS[event.fault].arrives == "landing" and call not in pending:
             continue  # The process died before the request had reached the service.
         operation = operations[event.operation]
-        waiting = [each for each in under_way if isinstance(each, Invoke) and each.operation is operation]
+        waiting = [
+            each
+            for each in under_way
+            if isinstance(each, Invoke)
+            and (each.operation, each.role, each.attempt) == (operation, "action", event.attempt)
+        ]
         want = next(iter(waiting), None) or Invoke(operation, event.attempt, _intent(recorded, event))
         passed_us = now_us - parse_time(event.time)
         driver.arrive(running, want, FAULTS[event.fault], operation.time_limit_us - passed_us)

@@ -96,6 +96,8 @@ def place(
         sold = [stock(line["product"], line["quantity"], RESERVED, SOLD) for line in lines]
         call.post([posting for pair in sold for posting in pair])
     if call.world.effect(OrderPlaced, call.key) is None:
+        if not call.world.standing(call.transaction, call.operation):
+            raise Failed("fenced", "the half of it that was done was taken back")
         call.record(
             OrderPlaced(
                 **call.place,

@@ -222,8 +222,10 @@ class Engine(UnderWay):
             yield self._succeeded(operation, touched.attempt, came.result)
             return operation
         if verdict == "not_landed":
+            # It may still be on its way, and what must not be made twice is not.
+            again = "never" if operation.one_shot else "safe"
             return (
-                yield from self._tried(touched, Came(came.want, "failed", code=touched.code, retry="safe"))
+                yield from self._tried(touched, Came(came.want, "failed", code=touched.code, retry=again))
             )
         if self._failed is None:
             asked = touched.asked - touched.asked_before
@@ -240,8 +242,8 @@ class Engine(UnderWay):
                 yield self._wait(Wait(operation, touched.asked + 1, delay_us, "probe"))
                 return None
         # Whether the key is still known to a service that does not answer, nobody can tell.
-        again = "unknown" if operation.kind == "retriable" else "failed"
-        return (yield from self._tried(touched, Came(came.want, again, code=touched.code)))  # type: ignore[arg-type]
+        outcome = "unknown" if operation.kind == "retriable" else "failed"
+        return (yield from self._tried(touched, Came(came.want, outcome, code=touched.code)))  # type: ignore[arg-type]
 
     # Back.
 

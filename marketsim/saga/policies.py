@@ -1,5 +1,7 @@
 """The policies by name: each the compensation rules of an engine that people use, and what they cost."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from marketsim.saga.definition import SECOND_US, Policy, Retry
@@ -115,16 +117,22 @@ def policy_with(base: Policy, rules: JSONObject) -> Policy:
     """A policy that differs from another in these rules. Raises InputError for what is none."""
     if not rules:
         return base
-    stranger = next((key for key in rules if key not in Policy.__struct_fields__ or key in NOT_RULES), None)
-    if stranger is not None:
-        known = [key for key in Policy.__struct_fields__ if key not in NOT_RULES]
-        raise InputError(f"no rule of a policy is called {quoted(stranger)}", todo=nearest(stranger, known))
+    _check_names(rules, [key for key in Policy.__struct_fields__ if key not in NOT_RULES], "a policy")
     plain: JSONObject = msgspec.to_builtins(base)
-    retry = plain["retry"] | rules["retry"] if isinstance(rules.get("retry"), dict) else plain["retry"]
+    retry = rules.get("retry", plain["retry"])
+    if isinstance(retry, dict):
+        _check_names(retry, Retry.__struct_fields__, "a retry")
+        retry = plain["retry"] | retry
     try:
         return msgspec.convert(plain | rules | {"retry": retry}, Policy)
     except msgspec.ValidationError as wrong:
         raise InputError(f"the rules of the policy: {wrong}", todo=f"see: {_SHOW} {base.name}") from None
+
+
+def _check_names(rules: JSONObject, known: Collection[str], of: str) -> None:
+    stranger = next((key for key in rules if key not in known), None)
+    if stranger is not None:
+        raise InputError(f"no rule of {of} is called {quoted(stranger)}", todo=nearest(stranger, known))
 
 
 _SHOW = "marketsim policies show"

@@ -135,9 +135,9 @@ class UnderWay:
 
     def _stop(self, stop: Stop) -> Run:
         """End it, unless it is on its way back already, or past its pivot."""
-        shielded = (self._turned and self.policy.shielded) or self._pivot_begun() or self._failed is not None
-        if self._turned and not self.policy.shielded:
-            self._dropped = True
+        shielded = self._pivot_begun() or self._failed is not None
+        if self._turned:
+            shielded, self._dropped = self.policy.shielded, not self.policy.shielded
         yield TransactionCancelRequested(
             transaction=self.transaction, code=stop.code, reason=stop.reason, shielded=shielded
         )

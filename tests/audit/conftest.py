@@ -86,6 +86,33 @@ class Stream:
         told = {"code": "timeout_after", "reason": "no answer"}
         self.add(e.OperationUnknown(transaction=tx, operation=name, attempt=attempt, **told))
 
+    def probe(self, name: str, outcome: str, tx: str = "tx-1", **result: Any) -> None:
+        """The service is asked what came of it."""
+        told = {"probe": f"find_{name}", "outcome": outcome, "result": result}
+        self.add(e.OperationProbed(transaction=tx, operation=name, attempt=1, **told))
+
+    def suspend(self, name: str, tx: str = "tx-1", attempt: int = 1) -> None:
+        """The service waits for somebody."""
+        told = {"code": "authentication_required", "reason": "asked", "expires_us": 1}
+        self.add(e.OperationSuspended(transaction=tx, operation=name, attempt=attempt, **told))
+
+    def late(self, name: str, tx: str = "tx-1", attempt: int = 1, *, outcome: str = "succeeded") -> None:
+        """The truth arrives when nobody waits for it any more."""
+        self.add(e.OperationLate(transaction=tx, operation=name, attempt=attempt, outcome=outcome))
+
+    def note(self, name: str, note: str, tx: str = "tx-1", *, back: bool = False, attempt: int = 1) -> None:
+        """The service keeps something in mind."""
+        revert = REVERTS[name] if back else ""
+        at = {"transaction": tx, "operation": name, "compensation": revert, "attempt": attempt}
+        self.add(e.ServiceNoted(**at, key=f"{tx}/{revert or name}", note=note))
+
+    def take_back(self, name: str, tx: str = "tx-1", amount: int = 1) -> None:
+        """The service takes back by itself what it had done."""
+        unit = {"currency": "USD"} if name == "charge_payment" else {"product": "laptop-1"}
+        back = lines(*ROADS[name][::-1], amount=amount, **unit)
+        at = {"transaction": tx, "operation": name, "key": f"{tx}/{name}/expired"}
+        self.add(e.LedgerPosted(**at, postings=back, reason="expired", unasked=True))
+
     def do(self, *names: str, tx: str = "tx-1") -> None:
         """Operations that go well, one after another."""
         for name in names:

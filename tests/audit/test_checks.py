@@ -42,6 +42,122 @@ def test_a_retry_under_the_same_key_that_had_landed_gives_no_finding(new_stream:
     assert examine(s.numbered()) == []
 
 
+def test_what_a_probe_found_gives_no_finding(new_stream: "type[Stream]") -> None:
+    s = new_stream()
+    s.begin()
+    s.do("reserve_stock")
+    s.start("charge_payment")
+    s.lose("charge_payment")
+    s.probe("charge_payment", "not_landed")
+    s.start("charge_payment", attempt=2)
+    s.effect("charge_payment", attempt=2)
+    s.lose("charge_payment", attempt=2)
+    s.probe("charge_payment", "unknown")
+    s.probe("charge_payment", "landed", amount_minor=75_000)
+    s.succeed("charge_payment", attempt=2, amount_minor=75_000)
+    s.do("place_order")
+    s.commit()
+    assert examine(s.numbered()) == []
+
+
+@pytest.mark.parametrize("ends", ["succeed", "fail"])
+def test_a_suspended_call_has_its_outcome_later_and_may_be_reverted(
+    new_stream: "type[Stream]", ends: str
+) -> None:
+    s = new_stream()
+    s.begin()
+    s.start("charge_payment")
+    s.suspend("charge_payment")
+    s.effect("charge_payment")
+    getattr(s, ends)("charge_payment")
+    s.turn_back("charge_payment")
+    s.revert("charge_payment")
+    s.compensated()
+    assert examine(s.numbered()) == []
+
+
+def test_the_truth_may_come_late_even_when_all_is_over(new_stream: "type[Stream]") -> None:
+    s = new_stream()
+    s.begin()
+    s.start("charge_payment")
+    s.lose("charge_payment")
+    s.turn_back("charge_payment")
+    s.start_revert("charge_payment")
+    s.note("charge_payment", "fenced", back=True)
+    s.end_revert("charge_payment")
+    s.compensated()
+    s.late("charge_payment", outcome="failed")
+    s.purchase("tx-2").late("charge_payment", "tx-2")
+    assert examine(s.numbered()) == []
+
+
+def test_what_landed_late_and_was_reverted_again_gives_no_finding(new_stream: "type[Stream]") -> None:
+    s = new_stream()
+    s.begin()
+    s.start("charge_payment")
+    s.lose("charge_payment")
+    s.turn_back("charge_payment")
+    s.start_revert("charge_payment")
+    s.end_revert("charge_payment")
+    s.effect("charge_payment")
+    s.late("charge_payment")
+    s.start_revert("charge_payment", attempt=2)
+    s.effect("charge_payment", back=True, attempt=2)
+    s.end_revert("charge_payment", attempt=2)
+    s.compensated()
+    assert examine(s.numbered()) == []
+
+
+def test_what_a_service_took_back_by_itself_gives_no_finding(new_stream: "type[Stream]") -> None:
+    s = new_stream()
+    s.begin()
+    s.do("reserve_stock")
+    s.take_back("reserve_stock")
+    s.refuse("place_order")
+    s.turn_back("place_order")
+    s.start_revert("reserve_stock")
+    s.end_revert("reserve_stock")
+    s.compensated()
+    assert examine(s.numbered()) == []
+
+
+def refunded_twice(s: "Stream", *letters: str) -> "Stream":
+    s.purchase("tx-0")
+    s.begin()
+    s.do("charge_payment")
+    s.refuse("place_order")
+    s.turn_back("place_order")
+    s.start_revert("charge_payment")
+    s.effect("charge_payment", back=True)
+    s.effect("charge_payment", back=True, key="another")
+    s.end_revert("charge_payment", failed=bool(letters))
+    if letters:
+        s.stuck(*letters)
+    else:
+        s.compensated()
+    return s
+
+
+def test_that_too_much_was_returned_is_an_error_unless_a_person_was_asked(
+    new_stream: "type[Stream]",
+) -> None:
+    silent = examine(refunded_twice(new_stream()).numbered())
+    assert {(finding.rule, finding.severity) for finding in silent} == {
+        ("money-conserved", "error"),
+        ("reverted-once", "error"),
+    }
+    told = refunded_twice(new_stream(), "charge_payment")
+    findings = examine(told.numbered())
+    assert {(finding.rule, finding.severity) for finding in findings} == {
+        ("money-conserved", "warning"),
+        ("reverted-once", "warning"),
+        ("dead-letters", "warning"),
+    }
+    assert only(findings, "reverted-once").operation == "charge_payment"
+    told.resolve("charge_payment")
+    assert examine(told.numbered()) == []
+
+
 def test_an_outcome_that_follows_a_recovery_gives_no_finding(new_stream: "type[Stream]") -> None:
     s = new_stream().purchase()
     s.events.insert(s.at(e.OperationSucceeded, "charge_payment"), e.ProcessRecovered(transaction="tx-1"))

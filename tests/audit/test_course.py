@@ -126,6 +126,83 @@ def fault_that_strikes_nothing(s: "Stream") -> None:
     s.events.insert(-1, fault)
 
 
+def probed_though_it_was_known(s: "Stream") -> None:
+    index = s.purchase().at(e.OperationSucceeded, "charge_payment") + 1
+    s.probe("charge_payment", "landed")
+    s.events.insert(index, s.events.pop())
+
+
+def probed_before_it_was_asked(s: "Stream") -> None:
+    index = s.purchase().at(e.OperationStarted, "charge_payment")
+    s.probe("charge_payment", "not_landed")
+    s.events.insert(index, s.events.pop())
+
+
+def succeeded_though_the_probe_found_nothing(s: "Stream") -> None:
+    lost_and_found(s, "not_landed")
+
+
+def succeeded_twice_by_one_probe(s: "Stream") -> None:
+    lost_and_found(s, "landed")
+    s.repeat(e.OperationSucceeded, "charge_payment")
+
+
+def lost_and_found(s: "Stream", outcome: str) -> "Stream":
+    s.begin()
+    s.do("reserve_stock")
+    s.start("charge_payment")
+    s.effect("charge_payment")
+    s.lose("charge_payment")
+    s.probe("charge_payment", outcome, amount_minor=75_000)
+    s.succeed("charge_payment", amount_minor=75_000)
+    s.do("place_order")
+    s.commit()
+    return s
+
+
+def suspended_without_intent(s: "Stream") -> None:
+    s.purchase()
+    s.suspend("charge_payment", attempt=2)
+    s.events.insert(-1, s.events.pop())
+
+
+def late_without_intent(s: "Stream") -> None:
+    s.purchase()
+    s.late("charge_payment", attempt=2)
+    s.events.insert(-1, s.events.pop())
+
+
+def suspended_after_the_end(s: "Stream") -> None:
+    s.purchase().suspend("charge_payment")
+
+
+def cancelled_after_the_end(s: "Stream") -> None:
+    s.purchase().add(e.TransactionCancelRequested(transaction="tx-1", code="cancelled"))
+
+
+def taken_back_and_never_done(s: "Stream") -> None:
+    index = s.reverted().at(e.OperationStarted, "charge_payment")
+    s.take_back("place_order", amount=0)
+    s.events.insert(index, s.events.pop())
+
+
+def noted_without_intent(s: "Stream") -> None:
+    s.purchase()
+    s.note("charge_payment", "answered_500", attempt=2)
+    s.events.insert(-1, s.events.pop())
+
+
+def fenced_without_intent(s: "Stream") -> None:
+    s.purchase()
+    s.note("charge_payment", "fenced", back=True)
+    s.events.insert(-1, s.events.pop())
+
+
+def late_effect_after_the_end(s: "Stream") -> None:
+    s.reverted().effect("charge_payment", key="another")
+    s.late("charge_payment")
+
+
 WRONG: list[tuple[Callable[["Stream"], None], set[str]]] = [
     (answer_with_a_wrong_amount, {"belief-is-truth"}),
     (answer_with_a_wrong_quantity, {"belief-is-truth"}),
@@ -149,6 +226,18 @@ WRONG: list[tuple[Callable[["Stream"], None], set[str]]] = [
     (outcome_twice, {"lifecycle"}),
     (effect_before_its_intent, {"lifecycle"}),
     (revert_effect_of_another_attempt, {"lifecycle"}),
+    (probed_though_it_was_known, {"lifecycle"}),
+    (probed_before_it_was_asked, {"lifecycle"}),
+    (succeeded_though_the_probe_found_nothing, {"lifecycle"}),
+    (succeeded_twice_by_one_probe, {"lifecycle"}),
+    (suspended_without_intent, {"lifecycle"}),
+    (late_without_intent, {"lifecycle"}),
+    (suspended_after_the_end, {"lifecycle"}),
+    (cancelled_after_the_end, {"lifecycle"}),
+    (taken_back_and_never_done, {"lifecycle"}),
+    (noted_without_intent, {"lifecycle"}),
+    (fenced_without_intent, {"lifecycle"}),
+    (late_effect_after_the_end, {"lifecycle"}),
     (message_sent_twice_under_one_key, {"idempotency"}),
     (charged_twice_under_one_key, {"idempotency", "money-conserved", "belief-is-truth"}),
 ]

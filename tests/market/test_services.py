@@ -181,6 +181,27 @@ def test_an_order_of_which_only_the_posting_was_recorded_is_taken_back(market):
     assert standing(market) == {"available": 3, "reserved": 2, "sold": 0, "merchant": 0}
 
 
+def test_an_order_of_which_the_half_was_taken_back_is_not_completed_by_a_request_that_hung(market):
+    reserve(market)
+    market.driver.record(
+        LedgerPosted(
+            transaction="tx-1",
+            operation="place",
+            key="tx-1:place",
+            postings=stock("laptop-1", 2, RESERVED, SOLD),
+        )
+    )
+    call = action(market, "place")
+    with pytest.raises(Failed) as half:
+        services.order_status(call)
+    assert half.value.code == "partly_done", "what is sold to nobody is no order"
+    cancel(market)
+    with pytest.raises(Failed) as failed:
+        place(market)
+    assert failed.value.code == "fenced"
+    assert market.world.standing_orders() == []
+
+
 def test_a_cancellation_of_which_only_the_half_was_recorded_is_completed(market):
     reserve(market)
     place(market)

@@ -6,13 +6,15 @@ from hypothesis import strategies as st
 from saga.strangers import Trip
 
 from marketsim.market.purchase import purchase
+from marketsim.market.sagas import saga_for
 from marketsim.saga.definition import Role
 from marketsim.saga.errors import InputError
-from marketsim.saga.faults import FAULTS, FaultPlan, FaultRule, parse_fault
+from marketsim.saga.events import FaultInjected
+from marketsim.saga.faults import FAULTS, FaultPlan, FaultRule, explains, fits, parse_fault, places
 from marketsim.saga.tape import MILLION, Tape
 
 
-def fits(target: str, fault: str) -> bool:
+def can_be_put(target: str, fault: str) -> bool:
     try:
         parse_fault(f"{target}:{fault}", purchase)
     except InputError:
@@ -20,7 +22,7 @@ def fits(target: str, fault: str) -> bool:
     return True
 
 
-FITTING = [(target, name) for target in purchase.targets() for name in FAULTS if fits(target, name)]
+FITTING = [(target, name) for target in purchase.targets() for name in FAULTS if can_be_put(target, name)]
 
 rules = st.builds(
     lambda pair, span, ppm: FaultRule(pair[0], FAULTS[pair[1]], *span, ppm),
@@ -154,6 +156,25 @@ def test_a_revert_is_struck_by_its_own_name():
     assert strikes(faults, "charge_payment", range(1, 2)) == [""]
 
 
+@pytest.mark.parametrize(
+    ("text", "event", "yes"),
+    [
+        ("charge_payment:error", {}, True),
+        ("payment:error@1", {}, True),
+        ("payment:error@2", {}, False),
+        ("payment:gateway_down", {}, False),
+        ("refund_payment:error", {}, False),
+        ("refund_payment:error", {"compensation": "refund_payment"}, True),
+        ("charge_payment:error", {"compensation": "refund_payment"}, False),
+        ("find_payment:error", {"probe": "find_payment"}, True),
+        ("charge_payment:error", {"probe": "find_payment"}, False),
+    ],
+)
+def test_a_rule_explains_what_it_struck_and_nothing_else(text, event, yes):
+    struck = FaultInjected(transaction="tx-1", operation="charge_payment", attempt=1, fault="error", **event)
+    assert explains(parse_fault(text, purchase), struck, purchase) == yes
+
+
 def test_the_first_rule_that_happens_strikes():
     faults = plan("payment:error%0", "payment:gateway_down@1", "payment:card_declined")
     assert strikes(faults, "charge_payment", range(1, 3)) == ["gateway_down", "card_declined"]
@@ -163,6 +184,82 @@ def test_a_chance_strikes_as_often_as_it_says():
     faults, operation, tape = plan("payment:error%30"), purchase.operations["charge_payment"], Tape(1)
     struck = sum(faults.strike(f"tx-{n}", operation, "action", 1, tape) is not None for n in range(5000))
     assert 1350 < struck < 1650
+
+
+def test_a_probe_is_struck_by_its_own_name():
+    faults = plan("find_payment:timeout_before@2")
+    assert strikes(faults, "charge_payment", range(1, 4), role="probe") == ["", "timeout_before", ""]
+    for role in ("action", "revert"):
+        assert strikes(faults, "charge_payment", range(1, 4), role=role) == [""] * 3
+    assert strikes(plan("payment:error"), "charge_payment", range(1, 2), role="probe") == [""]
+
+
+CHECKOUT = saga_for("checkout", {"cart": [{"product": name, "quantity": 1} for name in ("desk", "lamp")]})
+
+
+def struck_in_the_cart(target: str) -> list[str]:
+    """The operations, reverts and probes of a cart of two that a fault put there strikes."""
+    rule = parse_fault(f"{target}:error", CHECKOUT)
+    roles: tuple[Role, ...] = ("action", "revert", "probe")
+    every = [(each, role) for each in CHECKOUT.operations.values() for role in roles]
+    return [each.point(role) for each, role in every if each.point(role) and rule.covers(each, role, 1)]
+
+
+@pytest.mark.parametrize(
+    ("target", "struck"),
+    [
+        ("reserve_stock", ["reserve_stock.desk", "reserve_stock.lamp"]),
+        ("reserve_stock.lamp", ["reserve_stock.lamp"]),
+        ("release_stock", ["release_stock.desk", "release_stock.lamp"]),
+        ("release_stock.desk", ["release_stock.desk"]),
+        ("find_reservation", ["find_reservation.desk", "find_reservation.lamp"]),
+        ("find_reservation.lamp", ["find_reservation.lamp"]),
+        ("inventory", ["check_cart", "reserve_stock.desk", "reserve_stock.lamp"]),
+        ("payment", ["authorize_payment", "capture_payment"]),
+    ],
+)
+def test_a_family_stands_for_all_its_members_and_a_member_for_itself(target, struck):
+    assert struck_in_the_cart(target) == struck
+
+
+def test_a_member_that_the_cart_does_not_have_is_no_target():
+    with pytest.raises(InputError, match=r"no 'reserve_stock\.lmp'") as refused:
+        parse_fault("reserve_stock.lmp:error", CHECKOUT)
+    assert refused.value.todo == "did you mean 'reserve_stock.lamp'?"
+
+
+@pytest.mark.parametrize("saga", [purchase, CHECKOUT], ids=["purchase", "checkout"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_where_a_fault_fits_is_where_it_can_be_put(saga, name):
+    fault, roles = FAULTS[name], ("action", "revert", "probe")
+    fitting = places(fault, saga)
+    for operation in saga.operations.values():
+        for role in roles:
+            point = operation.point(role)
+            if not point:
+                continue
+            why = fits(fault, operation, role)
+            assert (point in fitting) == (why == "")
+            if why:
+                with pytest.raises(InputError) as refused:
+                    parse_fault(f"{point}:{name}", saga)
+                assert refused.value.what == why
+                assert refused.value.todo == f"see where it can: marketsim faults show {name}"
+            else:
+                assert parse_fault(f"{point}:{name}", saga).fault is fault
+
+
+def test_every_fault_can_happen_somewhere():
+    assert [
+        name for name, fault in FAULTS.items() if not places(fault, purchase) + places(fault, CHECKOUT)
+    ] == []
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_probe_never_lands_anything_kills_nobody_and_stops_nothing(name):
+    fault, operation = FAULTS[name], purchase.operations["charge_payment"]
+    if fault.outcome == "crash" or fault.stops or fault.on != "both":
+        assert "only asks" in fits(fault, operation, "probe")
 
 
 def test_every_fault_says_in_a_sentence_what_it_does():

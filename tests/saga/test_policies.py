@@ -1,6 +1,8 @@
 """What each policy leaves behind, found by the checks; the default leaves nothing."""
 
+import msgspec
 import pytest
+from saga.strangers import Trip
 
 from marketsim.audit.checks import examine
 from marketsim.audit.log import MemoryLog
@@ -11,8 +13,10 @@ from marketsim.market.catalog import Catalog
 from marketsim.market.directory import opening_events
 from marketsim.market.purchase import purchase
 from marketsim.market.world import World
-from marketsim.saga.events import CompensationStarted, Event, TransactionBegan
-from marketsim.saga.policies import POLICIES
+from marketsim.saga.definition import SECOND_US, Policy, Retry
+from marketsim.saga.errors import InputError, Unknown
+from marketsim.saga.events import CompensationStarted, Event, OperationStarted, TransactionBegan
+from marketsim.saga.policies import NOT_RULES, POLICIES, policy_named, policy_of, policy_with
 from marketsim.saga.tape import Tape
 
 CATALOG = Catalog(
@@ -89,3 +93,90 @@ def test_a_revert_is_tried_as_often_as_the_policy_says(policy: str, attempts: in
 def test_every_policy_says_what_it_does_and_all_but_the_default_what_it_costs(policy: str) -> None:
     assert POLICIES[policy].sentence.endswith(".")
     assert bool(POLICIES[policy].costs) == (policy != "default")
+
+
+DEFAULT = POLICIES["default"]
+
+
+def test_a_policy_without_rules_of_its_own_is_the_one_it_is_named_after() -> None:
+    assert policy_with(DEFAULT, {}) is DEFAULT
+    began = TransactionBegan(transaction="tx-1", saga="purchase", policy="orra", request={}, seed=0)
+    assert policy_of(began) is POLICIES["orra"]
+
+
+def test_a_policy_differs_from_another_in_the_rules_that_are_said_and_in_no_other() -> None:
+    made = policy_with(DEFAULT, {"probe": False, "order": "oldest_first"})
+    assert (made.probe, made.order) == (False, "oldest_first")
+    assert msgspec.structs.replace(made, probe=True, order="newest_first") == DEFAULT
+
+
+def test_of_a_retry_the_rest_stays_as_it_was() -> None:
+    made = policy_with(DEFAULT, {"retry": {"attempts_max": 2}})
+    assert made.retry == msgspec.structs.replace(DEFAULT.retry, attempts_max=2)
+
+
+def test_a_transaction_has_the_rules_that_it_began_with() -> None:
+    rules = {"new_keys": True, "retry": {"delay_us": SECOND_US}}
+    began = TransactionBegan(
+        transaction="tx-1", saga="purchase", policy="temporal", request={}, seed=0, rules=rules
+    )
+    made = policy_of(began)
+    assert (made.new_keys, made.retry.delay_us, made.halt_on_stuck) == (True, SECOND_US, True)
+
+
+@pytest.mark.parametrize(
+    ("rules", "what", "todo"),
+    [
+        ({"prob": False}, "no rule of a policy is called 'prob'", "did you mean 'probe'?"),
+        ({"name": "mine"}, "no rule of a policy is called 'name'", ""),
+        ({"sentence": "Mine."}, "no rule of a policy is called 'sentence'", ""),
+        ({"costs": []}, "no rule of a policy is called 'costs'", ""),
+        ({"": 1}, "no rule of a policy is called ''", ""),
+        ({"probe": 1}, "Expected `bool`, got `int` - at `$.probe`", "see: marketsim policies show default"),
+        ({"probe": "yes"}, "Expected `bool`, got `str` - at `$.probe`", "see: "),
+        ({"order": "random"}, "Invalid enum value 'random' - at `$.order`", "see: "),
+        ({"expiry": None}, "at `$.expiry`", "see: "),
+        ({"retry": 3}, "at `$.retry`", "see: "),
+        ({"retry": {"attempts_max": 0}}, "Expected `int` >= 1 - at `$.retry.attempts_max`", "see: "),
+        ({"retry": {"attempts_max": 1001}}, "<= 1000 - at `$.retry.attempts_max`", "see: "),
+        ({"retry": {"attempts_max": "5"}}, "Expected `int`, got `str`", "see: "),
+        ({"retry": {"delay_us": -1}}, ">= 0 - at `$.retry.delay_us`", "see: "),
+        ({"retry": {"delay_us": 10**15}}, "at `$.retry.delay_us`", "see: "),
+        ({"retry": {"jitter_percent": 101}}, "<= 100 - at `$.retry.jitter_percent`", "see: "),
+        ({"retry": {"elapsed_max_us": 1.5}}, "at `$.retry.elapsed_max_us`", "see: "),
+    ],
+)
+def test_what_is_no_rule_is_refused_with_its_place_and_the_remedy(
+    rules: dict[str, object], what: str, todo: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        policy_with(DEFAULT, rules)
+    assert what in refused.value.what
+    assert refused.value.todo.startswith(todo)
+
+
+def test_a_pause_that_is_misspelt_is_refused() -> None:
+    with pytest.raises(InputError, match="no rule of a retry is called 'atempts_max'") as refused:
+        policy_with(DEFAULT, {"retry": {"atempts_max": 2}})
+    assert refused.value.todo == "did you mean 'attempts_max'?"
+
+
+@pytest.mark.parametrize("rule", [name for name in Policy.__struct_fields__ if name not in NOT_RULES])
+def test_every_rule_can_be_said(rule: str) -> None:
+    value = msgspec.to_builtins(DEFAULT)[rule]
+    assert policy_with(DEFAULT, {rule: value}) == DEFAULT
+
+
+def test_only_the_default_asks_and_waits() -> None:
+    for name, policy in POLICIES.items():
+        assert {policy.probe, policy.verify, policy.await_late} == {name == "default"}
+        assert policy.shielded
+    assert [name for name, each in POLICIES.items() if each.expiry == "from_attempt"] == ["orra"]
+    assert policy_named("default") is DEFAULT
+
+
+def test_a_policy_of_new_keys_sends_each_attempt_under_its_own() -> None:
+    fresh = policy_with(POLICIES["temporal"], {"new_keys": True})
+    trip = Trip(flight=[Unknown("timeout"), Unknown("timeout"), {}]).book("flight", retry=Retry())
+    started = [event for event in trip.run(policy=fresh) if isinstance(event, OperationStarted)]
+    assert [event.key for event in started] == ["tx-1:flight", "tx-1:flight#2", "tx-1:flight#3"]
