@@ -18,6 +18,7 @@ from marketsim.market.bookkeeping import (
     check_stock,
     edit_of,
     orders_of,
+    rules_changed,
     snapshot_of,
     world_of,
 )
@@ -30,6 +31,7 @@ from marketsim.market.catalog import (
     save_catalog,
 )
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
+from marketsim.market.rules import rules_of
 from marketsim.market.world import World, product_record
 from marketsim.saga.errors import LogDamaged, MarketBusy, MarketError
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
@@ -65,6 +67,7 @@ class Market:
             self.catalog.users,
             self.catalog.orders,
             self.catalog.extra,
+            self.catalog.guardrails,
         )
         change(edited.products)
         check_catalog(edited, self.world.currency)
@@ -171,7 +174,7 @@ def _open_books(path: Path, origin: str, catalog: Catalog, currency: str, time: 
 
 
 def opening_events(origin: str, catalog: Catalog, currency: str) -> Iterator[Event]:
-    """The events by which a market begins: its name, its catalog, and its opening stock."""
+    """The events by which a market begins: its name, its catalog, its opening stock, its guardrails."""
     yield MarketCreated(origin=origin, currency=currency)
     for batch in batches(catalog.users):
         customers = [{"id": user["id"], "name": user["name"]} for user in batch]
@@ -186,6 +189,8 @@ def opening_events(origin: str, catalog: Catalog, currency: str) -> Iterator[Eve
         ]
         if lines:
             yield LedgerPosted(postings=[line for pair in lines for line in pair], reason="opening stock")
+    if catalog.guardrails:
+        yield rules_changed("init", rules_of(catalog.guardrails, currency))
 
 
 @contextmanager

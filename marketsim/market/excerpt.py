@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from marketsim.market.bookkeeping import rules_changed
+from marketsim.market.bought import summed_up
 from marketsim.market.ledger import AVAILABLE, MERCHANT, RESERVED, SOLD, SUPPLIER, money, stock
+from marketsim.market.rules import counts_customers
 from marketsim.market.world import World, product_record
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
 
@@ -18,10 +21,17 @@ def history_before(world: World, request: Mapping[str, Any]) -> list[Event]:
 def _history(world: World, product: str, customer: str) -> Iterator[Event]:
     yield MarketCreated(origin=world.origin, currency=world.currency)
     products = [product_record(world.products[product])] if product in world.products else []
-    customers = (
+    customers: list[dict[str, Any]] = (
         [{"id": customer, "name": world.customers[customer].name}] if customer in world.customers else []
     )
+    if customers and counts_customers(world.guardrails):
+        purchased = world.bought(customer)
+        customers[0]["bought"] = summed_up(purchased)
+        known = {product} | {name for name, _ in purchased.units}
+        products = [product_record(world.products[name]) for name in sorted(known) if name in world.products]
     yield CatalogChanged(source="excerpt", products=products, customers=customers)
+    if world.guardrails:
+        yield rules_changed("excerpt", world.guardrails)
     postings = []
     for account in (AVAILABLE, RESERVED, SOLD):
         units = world.balances.get((account, product), 0)

@@ -1,6 +1,7 @@
 """The purchase saga: check, reserve while the delivery is estimated, charge, order, notify."""
 
 from marketsim.market import services
+from marketsim.market.guardrails import broken_rule
 from marketsim.saga.definition import SECOND_US, Call, Retry, Saga
 from marketsim.saga.events import JSONObject
 
@@ -45,6 +46,9 @@ def price_limit(call: Call) -> str | None:
     if total_minor <= TOTAL_MAX_MAJOR * call.world.minor_units:
         return None
     return f"the total is above {TOTAL_MAX_MAJOR:,} {call.world.currency}"
+
+
+purchase.declared(broken_rule)
 
 
 @purchase.operation(service="inventory", kind="read_only", latency_us=(5_000, 25_000))

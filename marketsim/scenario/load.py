@@ -6,8 +6,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeAlias, TypeVar
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from marketsim.audit.checks import CHECKS
+from marketsim.market._rules import check_guardrails
 from marketsim.market.catalog import Catalog, parse_catalog
 from marketsim.market.documents import Document, bind, read_document
 from marketsim.market.money import currency_digits, to_minor
@@ -64,7 +66,7 @@ def load_scenario(path: Path) -> Scenario:
         name=file.scenario,
         description=file.description.strip(),
         seed=file.seed,
-        catalog=_catalog(document, file, path.parent),
+        catalog=_with_rules(document, file, _catalog(document, file, path.parent)),
         currency=file.currency,
         policy=file.policy,
         saga=_placed(document, ("saga",), saga_named, file.saga),
@@ -87,6 +89,7 @@ class _Known(Struct, frozen=True):
     accounts: set[str]
     operations: list[str]
     reverts: list[str]
+    rules: list[str]
     retriable: list[str]
 
 
@@ -99,6 +102,7 @@ def _known(catalog: Catalog, saga: Saga) -> _Known:
         accounts={"merchant", *(f"customer:{customer}" for customer in customers)},
         operations=list(saga.operations),
         reverts=[each.revert_name for each in operations if each.revert_name],
+        rules=[*saga.guardrails, *(rule["name"] for rule in catalog.guardrails)],
         retriable=[each.name for each in operations if each.kind == "retriable"],
     )
 
@@ -127,11 +131,20 @@ def _catalog(document: Document, file: ScenarioFile, folder: Path) -> Catalog:
     part = document.part("catalog")
     if "sample" in said:
         return _sample(part, file)
-    strangers = [key for key in said if key not in ("products", "users", "orders")]
+    strangers = [key for key in said if key not in ("products", "users", "orders", "guardrails")]
     if strangers and "products" not in said and "users" not in said:
-        todo = nearest(strangers[0], ["orders", "products", "sample", "seed", "users"])
+        todo = nearest(strangers[0], ["guardrails", "orders", "products", "sample", "seed", "users"])
         raise _wrong(part, (strangers[0],), f"unknown key {quoted(strangers[0])}", todo)
     return parse_catalog(part, file.currency)
+
+
+def _with_rules(document: Document, file: ScenarioFile, catalog: Catalog) -> Catalog:
+    """The catalog with the guardrails that the scenario adds."""
+    if not file.guardrails:
+        return catalog
+    entries = [(("guardrails", index), record) for index, record in enumerate(file.guardrails)]
+    check_guardrails(document, entries, file.currency, (rule["name"] for rule in catalog.guardrails))
+    return replace(catalog, guardrails=[*catalog.guardrails, *file.guardrails])
 
 
 def _sample(part: Document, file: ScenarioFile) -> Catalog:
@@ -277,7 +290,7 @@ def _check_purchase(
         todo = f"they are numbered from 1 to {count}"
         raise _wrong(part, ("purchase",), f"there is no purchase {expectation.purchase}", todo)
     if expectation.rule is not UNSET:
-        _check_name(part, ("rule",), expectation.rule, "guardrail", scenario.saga.guardrails)
+        _check_name(part, ("rule",), expectation.rule, "guardrail", known.rules)
     if expectation.failed is not UNSET:
         _check_name(part, ("failed",), expectation.failed, "operation", known.operations)
     if expectation.reverts is not UNSET:
