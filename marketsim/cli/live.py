@@ -17,7 +17,7 @@ from marketsim.saga.events import Event, TransactionBegan
 from marketsim.saga.faults import parse_fault
 from marketsim.saga.policies import policy_named
 
-__all__ = ["Request", "run_purchase"]
+__all__ = ["Request", "checked", "run_purchase"]
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ def run_purchase(session: Session, request: Request, durability: Literal["group"
             transaction=f"tx-{market.world.transactions + 1}",
             saga=saga.name,
             policy=policy.name,
-            request=_checked(request, market.world),
+            request=checked(request, market.world),
             seed=request.seed,
             faults=faults,
         )
@@ -59,8 +59,11 @@ def run_purchase(session: Session, request: Request, durability: Literal["group"
     return outcome.exit
 
 
-def _checked(request: Request, world: World) -> dict[str, object]:
-    """The request, if it can be one: what does not exist is bad input and is never recorded."""
+def checked(request: Request, world: World) -> dict[str, object]:
+    """The request, if it can be one: what does not exist is bad input and is never recorded.
+
+    Raises InputError, with the nearest name.
+    """
     if request.product not in world.products:
         todo = nearest(request.product, world.products)
         raise InputError(f"there is no product {quoted(request.product)}", todo=todo)

@@ -9,7 +9,7 @@ from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command
 from marketsim.saga.errors import InputError, nearest, quoted
 
-__all__ = ["purchase_app"]
+__all__ = ["check_quantity", "purchase_app"]
 
 purchase_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
 
@@ -60,10 +60,7 @@ def purchase(
     """Buy PRODUCT for a customer, break it as you like, and watch what is reverted."""
     from marketsim.cli.live import Request, run_purchase
 
-    if not 1 <= quantity <= QUANTITY_REQUEST_MAX:
-        raise InputError(
-            f"a quantity of {quoted(quantity)} cannot be bought", where="--quantity", todo="give 1 or more"
-        )
+    check_quantity(quantity)
     if durability not in ("group", "each", "none"):
         raise InputError(
             f"no durability is called {quoted(durability)}",
@@ -74,3 +71,11 @@ def purchase(
         raise InputError(f"a seed of {quoted(seed)}", where="--seed", todo="give a number from 0 to 2^63 - 1")
     request = Request(product, customer, quantity, fail or [], policy, seed, real_time)
     return Exit(run_purchase(session, request, durability))  # type: ignore[arg-type]
+
+
+def check_quantity(quantity: int) -> None:
+    """Raise InputError for a quantity that cannot be meant as a request."""
+    if not 1 <= quantity <= QUANTITY_REQUEST_MAX:
+        raise InputError(
+            f"a quantity of {quoted(quantity)} cannot be bought", where="--quantity", todo="give 1 or more"
+        )

@@ -8,14 +8,15 @@ import msgspec
 from msgspec import UNSET
 
 from marketsim.market._records import ID, RecordWrong, check_text
+from marketsim.market.catalog import Catalog
 from marketsim.market.documents import Document, bind
 from marketsim.market.money import to_minor
 from marketsim.market.rules import Condition, Rule, rules_of, scopes, tests_of, window
 from marketsim.saga.definition import plain
-from marketsim.saga.errors import CatalogError, InputError, quoted
+from marketsim.saga.errors import CatalogError, InputError, nearest, quoted
 from marketsim.saga.events import JSONObject
 
-__all__ = ["RULES_MAX", "RULES_SIZE_MAX_BYTES", "check_guardrails", "recorded_rules"]
+__all__ = ["RULES_MAX", "RULES_SIZE_MAX_BYTES", "check_guardrails", "recorded_rules", "unmatched"]
 
 RULES_MAX = 1_000
 """How many guardrails may be declared."""
@@ -221,3 +222,21 @@ def _in_value(path: _Path, field: str, value: object) -> Iterator[_Slip]:
         yield path, f"a {field} is text, not {value}", "put it in quotes"
     else:
         yield from _in_text(path, value)
+
+
+def unmatched(rules: Iterable[Rule], catalog: Catalog) -> Iterator[str]:
+    """A note for each value in a condition that nothing in the catalog has: it may be mistyped."""
+    known = {field: _known(catalog, field) for field in ("product", "name", "category", "condition")}
+    known["customer"] = {user["id"] for user in catalog.users}
+    for rule in rules:
+        for index, condition in enumerate(rule.where):
+            names = known.get(condition.field, set())
+            for _, value in _values(index, condition):
+                if value and condition.field in known and value not in names:
+                    what = f"nothing in the catalog has the {condition.field} {quoted(value)}"
+                    yield f"{rule.name}: {what} ({nearest(value, names)})"
+
+
+def _known(catalog: Catalog, field: str) -> set[str]:
+    key = "id" if field == "product" else field
+    return {text for record in catalog.products if isinstance(text := record.get(key), str)}

@@ -36,7 +36,7 @@ from marketsim.market.world import World, product_record
 from marketsim.saga.errors import LogDamaged, MarketBusy, MarketError
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
 
-__all__ = ["LOCK_TIMEOUT_S", "Market", "create_market", "open_market", "read_catalog"]
+__all__ = ["LOCK_TIMEOUT_S", "Market", "create_market", "last_time", "open_market", "read_catalog"]
 
 LOCK_TIMEOUT_S = 30.0
 """How long a writer waits for another one, in seconds."""
@@ -232,6 +232,16 @@ def read_catalog(path: Path) -> tuple[Catalog, World]:
         world.apply(event)
         changed = changed or isinstance(event, CatalogChanged)
     return updated(caught_up(catalog, world) if changed else catalog, world), world
+
+
+def last_time(path: Path) -> str:
+    """The time of the last event in a market's stream; for a reader, like read_catalog."""
+    check_market(path)
+    catalog, snapshot = load_catalog(path / "catalog.json")
+    reader = LogReader(path / "audit", world_of(catalog, snapshot)[1])
+    for _ in reader:
+        continue
+    return reader.position.time
 
 
 def check_market(path: Path) -> None:
