@@ -232,6 +232,7 @@ def _say_what_excludes(parts: JSONObject) -> None:
     """Add to the schema what the types of a rule cannot say: which of its keys exclude each other."""
     limit, others = ["at_most", "of"], ["hours", "days", "reject"]
     parts["Rule"]["properties"]["name"]["pattern"] = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+    parts["Rule"]["properties"]["hours"]["pattern"] = "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"
     parts["Rule"]["properties"]["reject"]["const"] = True
     parts["Rule"]["anyOf"] = [{"required": limit}, *({"required": [key]} for key in others)]
     parts["Rule"]["dependentSchemas"] = {

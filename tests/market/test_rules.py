@@ -26,11 +26,17 @@ LIMIT = "name: two, at_most: 2, of: quantity"
 REJECT = "name: no, reject: true"
 
 
-def refused(text: str, currency: str = "USD", name: str = "c.yaml") -> str:
+def checked(text: str, currency: str = "USD", name: str = "c.yaml") -> int:
+    """How many guardrails a document declares, all of them in order."""
+    document = parse_document(text, name)
+    entries = [(("guardrails", n), each) for n, each in enumerate(document.value["guardrails"])]
+    check_guardrails(document, entries, currency)
+    return len(entries)
+
+
+def refused(text: str, name: str = "c.yaml") -> str:
     with pytest.raises(InputError) as told:
-        document = parse_document(text, name)
-        entries = [(("guardrails", n), each) for n, each in enumerate(document.value["guardrails"])]
-        check_guardrails(document, entries, currency)
+        checked(text, name=name)
     return str(told.value)
 
 
@@ -144,11 +150,7 @@ def test_more_rules_than_are_kept_are_refused_at_the_first_too_many():
     lines = ",\n".join(json.dumps(rule) for rule in rules)
     shown = refused(f'{{"guardrails": [\n{lines}]}}', name="c.json")
     assert shown.startswith(f"c.json:{RULES_MAX + 2}: guardrails[{RULES_MAX}]: there are 1,001 guardrails")
-    check_guardrails(
-        parse_document(json.dumps({"guardrails": rules[:-1]}), "c.json"),
-        [(("guardrails", n), rule) for n, rule in enumerate(rules[:-1])],
-        "USD",
-    )
+    assert checked(json.dumps({"guardrails": rules[:-1]}), name="c.json") == RULES_MAX
 
 
 def test_rules_that_would_not_fit_in_a_line_of_the_stream_are_refused():
@@ -197,9 +199,7 @@ rules = st.one_of(
 
 @given(rules)
 def test_a_rule_goes_into_the_stream_and_back_to_what_a_person_wrote(record):
-    check_guardrails(
-        parse_document(json.dumps({"guardrails": [record]}), "c.json"), [(("guardrails", 0), record)], "USD"
-    )
+    assert checked(json.dumps({"guardrails": [record]}), name="c.json") == 1
     (rule,) = rules_of([record], "USD")
     kept = msgspec.json.decode(msgspec.json.encode(rule))
     plain(kept)
@@ -262,7 +262,4 @@ def test_a_value_that_nothing_has_is_noted_with_the_nearest():
 
 def test_no_rule_of_the_readme_is_wrong():
     text = (Path(__file__).parents[2] / "README.md").read_text().partition("```yaml\nguardrails:")[2]
-    document = parse_document("guardrails:" + text.partition("```")[0], "readme.yaml")
-    entries = [(("guardrails", n), each) for n, each in enumerate(document.value["guardrails"])]
-    check_guardrails(document, entries, "USD")
-    assert len(entries) >= 5
+    assert checked("guardrails:" + text.partition("```")[0]) >= 5
