@@ -35,6 +35,8 @@ STOCK_MAX = 10**9
 
 # They are compiled when a catalog is brought: one that was checked before needs them not.
 ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+"""How an id is spelt."""
+
 # Control characters steer a terminal, and the overrides of direction make a name read as another one.
 _STEERING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 _encode = msgspec.json.Encoder().encode
@@ -113,6 +115,7 @@ def _check_name(value: object) -> None:
 
 
 def check_text(key: str, text: str) -> None:
+    """Raise RecordWrong for a text that is too long, or would steer a terminal."""
     if len(text) > NAME_LENGTH_MAX:
         raise RecordWrong(key, f"has {len(text):,} characters", f"at most {NAME_LENGTH_MAX} are allowed")
     if found := re.search(_STEERING, text):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,10 +11,12 @@ from marketsim.audit.log import Position
 from marketsim.market.catalog import Catalog, Product, customer, product, products_of
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
 from marketsim.market.money import to_major
-from marketsim.market.rules import Rule, declared, rules_of
 from marketsim.market.world import World, product_record
 from marketsim.saga.errors import CatalogError
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, OrderPlaced
+
+if TYPE_CHECKING:
+    from marketsim.market.rules import Rule
 
 __all__ = [
     "BATCH_RECORDS",
@@ -25,6 +27,7 @@ __all__ = [
     "edit_of",
     "orders_of",
     "rules_changed",
+    "rules_in",
     "snapshot_of",
     "world_of",
 ]
@@ -112,7 +115,7 @@ def world_of(catalog: Catalog, snapshot: dict[str, Any]) -> tuple[World, Positio
         world.balances[AVAILABLE, record["id"]] = record["inStock"]
     for record in catalog.users:
         world.customers[record["id"]] = customer(record)
-    world.guardrails = rules_of(catalog.guardrails, world.currency)
+    world.guardrails = rules_in(catalog, world.currency)
     world.stood_before(catalog.orders[max(0, len(catalog.orders) - kept.orders) :])
     return world, kept.position
 
@@ -156,7 +159,7 @@ def edit_of(catalog: Catalog, world: World, place: Path) -> Edit:
         {"id": name, "name": new.name} for name, new in customers.items() if world.customers.get(name) != new
     ]
     gone = [name for name in world.customers if name not in customers]
-    rules = rules_of(catalog.guardrails, world.currency)
+    rules = rules_in(catalog, world.currency)
     words = _words(records, people, removed + gone, moves, world) + _rule_words(world.guardrails, rules)
     events: list[Event] = [
         *(CatalogChanged(source="edit", products=batch) for batch in batches(records)),
@@ -174,7 +177,16 @@ def edit_of(catalog: Catalog, world: World, place: Path) -> Edit:
     return Edit(events, shown)
 
 
-def rules_changed(source: str, rules: list[Rule]) -> CatalogChanged:
+def rules_in(catalog: Catalog, currency: str) -> "list[Rule]":
+    """The guardrails that a catalog declares, which are in order; money in minor units."""
+    if not catalog.guardrails:
+        return []
+    from marketsim.market.rules import rules_of  # most markets declare none, and need not wait for it
+
+    return rules_of(catalog.guardrails, currency)
+
+
+def rules_changed(source: str, rules: "list[Rule]") -> CatalogChanged:
     """What says in the stream which guardrails are in force from here on."""
     return CatalogChanged(source=source, guardrails=msgspec.to_builtins(rules))
 
@@ -215,8 +227,10 @@ def caught_up(catalog: Catalog, world: World) -> Catalog:
 
 def _rules_caught_up(catalog: Catalog, world: World) -> list[dict[str, Any]]:
     """The guardrails that are in force: as a person wrote them, where nobody changed them since."""
-    if rules_of(catalog.guardrails, world.currency) == world.guardrails:
+    if rules_in(catalog, world.currency) == world.guardrails:
         return catalog.guardrails
+    from marketsim.market.rules import declared
+
     return [declared(rule, world.currency) for rule in world.guardrails]
 
 
@@ -283,7 +297,7 @@ def _words(
     return words
 
 
-def _rule_words(old: list[Rule], new: list[Rule]) -> list[str]:
+def _rule_words(old: "list[Rule]", new: "list[Rule]") -> list[str]:
     """What was edited in the guardrails: ``two-laptops-each: changed``."""
     before, after = ({rule.name: rule for rule in rules} for rules in (old, new))
     words = [f"{name}: guardrail added" for name in after if name not in before]

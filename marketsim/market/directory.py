@@ -19,6 +19,7 @@ from marketsim.market.bookkeeping import (
     edit_of,
     orders_of,
     rules_changed,
+    rules_in,
     snapshot_of,
     world_of,
 )
@@ -31,7 +32,6 @@ from marketsim.market.catalog import (
     save_catalog,
 )
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
-from marketsim.market.rules import rules_of
 from marketsim.market.world import World, product_record
 from marketsim.saga.errors import LogDamaged, MarketBusy, MarketError
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
@@ -190,7 +190,7 @@ def opening_events(origin: str, catalog: Catalog, currency: str) -> Iterator[Eve
         if lines:
             yield LedgerPosted(postings=[line for pair in lines for line in pair], reason="opening stock")
     if catalog.guardrails:
-        yield rules_changed("init", rules_of(catalog.guardrails, currency))
+        yield rules_changed("init", rules_in(catalog, currency))
 
 
 @contextmanager

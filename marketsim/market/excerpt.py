@@ -6,7 +6,6 @@ from typing import Any
 from marketsim.market.bookkeeping import rules_changed
 from marketsim.market.bought import summed_up
 from marketsim.market.ledger import AVAILABLE, MERCHANT, RESERVED, SOLD, SUPPLIER, money, stock
-from marketsim.market.rules import counts_customers
 from marketsim.market.world import World, product_record
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
 
@@ -24,7 +23,7 @@ def _history(world: World, product: str, customer: str) -> Iterator[Event]:
     customers: list[dict[str, Any]] = (
         [{"id": customer, "name": world.customers[customer].name}] if customer in world.customers else []
     )
-    if customers and counts_customers(world.guardrails):
+    if customers and _counts_customers(world):
         purchased = world.bought(customer)
         customers[0]["bought"] = summed_up(purchased)
         known = {product} | {name for name, _ in purchased.units}
@@ -40,3 +39,11 @@ def _history(world: World, product: str, customer: str) -> Iterator[Event]:
     postings += money(held_minor, world.currency, "money:before", MERCHANT) if held_minor else []
     if postings:
         yield LedgerPosted(postings=postings, reason="the balances before")
+
+
+def _counts_customers(world: World) -> bool:
+    if not world.guardrails:
+        return False
+    from marketsim.market.rules import counts_customers  # most markets declare none
+
+    return counts_customers(world.guardrails)

@@ -71,8 +71,6 @@ class Wanted(msgspec.Struct, frozen=True):
 def broken_rule(call: Call) -> tuple[str, str] | None:
     """The first declared rule that the request of this call breaks, by name, and why."""
     rules: list[Rule] = call.world.guardrails
-    if not rules:
-        return None
     wanted = wanted_of(call.request, call.began.time, call.world)
     return next(((rule.name, why) for rule in rules if (why := why_broken(rule, wanted))), None)
 

@@ -1,7 +1,6 @@
 """The purchase saga: check, reserve while the delivery is estimated, charge, order, notify."""
 
 from marketsim.market import services
-from marketsim.market.guardrails import broken_rule
 from marketsim.saga.definition import SECOND_US, Call, Retry, Saga
 from marketsim.saga.events import JSONObject
 
@@ -48,7 +47,14 @@ def price_limit(call: Call) -> str | None:
     return f"the total is above {TOTAL_MAX_MAJOR:,} {call.world.currency}"
 
 
-purchase.declared(broken_rule)
+@purchase.declared
+def declared_rules(call: Call) -> tuple[str, str] | None:
+    """The rules that the catalog or the scenario declares."""
+    if not call.world.guardrails:
+        return None
+    from marketsim.market.guardrails import broken_rule  # most markets declare none
+
+    return broken_rule(call)
 
 
 @purchase.operation(service="inventory", kind="read_only", latency_us=(5_000, 25_000))

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -10,7 +10,6 @@ from marketsim.market.bought import Bought, Purchased, purchased_in
 from marketsim.market.catalog import Customer, Product
 from marketsim.market.ledger import AVAILABLE
 from marketsim.market.money import currency_digits
-from marketsim.market.rules import Rule
 from marketsim.saga.errors import LogDamaged
 from marketsim.saga.events import (
     CatalogChanged,
@@ -28,6 +27,9 @@ from marketsim.saga.events import (
     TransactionRejected,
     TransactionStuck,
 )
+
+if TYPE_CHECKING:
+    from marketsim.market.rules import Rule
 
 __all__ = ["World", "product_record"]
 

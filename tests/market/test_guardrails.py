@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from drivers.runs import Shop, began, errors, finished, replayed, shop
+from drivers.runs import OPENING, Shop, began, begin, errors, finished, replayed, shop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -389,6 +389,19 @@ def test_a_transaction_is_decided_alike_on_the_excerpt_of_its_history(purchases,
     for number in range(1, len(purchases) + 1):
         again = replayed(market.log.events, f"tx-{number}")
         assert (again.difference, again.complete) == (None, True)
+
+
+@pytest.mark.parametrize(("quantity", "end"), [(2, "committed"), (3, "rejected")])
+def test_who_recovers_before_the_rules_were_asked_asks_them(quantity, end):
+    """The process dies right behind the beginning, and another one decides as it would have."""
+    market = shop(50, deaths=[(OPENING + 2, "after")])
+    records = msgspec.to_builtins(rules_of([TWO_EACH], "USD"))
+    market.driver.record(CatalogChanged(source="edit", guardrails=records))
+    begin(market, began(quantity=quantity))
+    market = finished(market)
+    assert "process.recovered" in market.types
+    assert market.types[-1] == f"transaction.{end}"
+    assert replayed(market.log.events).difference is None
 
 
 def test_a_stream_whose_rule_is_none_is_damaged():
