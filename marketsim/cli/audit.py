@@ -236,11 +236,13 @@ def _place(event: Event) -> str:
     name = getattr(event, "compensation", "") or getattr(event, "operation", "")
     attempt = getattr(event, "attempt", 0)
     words = [f"{name}@{attempt}" if attempt > 1 else name]
-    for key in ("fault", "code", "reason", "order", "rule", "delay_us", "source", "key"):
+    for key in ("fault", "code", "rule", "reason", "order", "delay_us", "source", "key"):
         value = getattr(event, key, "")
         if value:
             words.append(f"{key} {value}")
             break
+    if (rules := getattr(event, "guardrails", None)) is not None:
+        words.append(f"guardrails {len(rules)}")
     return " ".join(word for word in words if word)
 
 

@@ -48,10 +48,9 @@ def list_guardrails(session: Session) -> int:
 
     _, world = read_catalog(session.market)
     rows = [(name, source, sentence) for name, (source, sentence) in _built_in().items()]
-    rows += [
-        (rule.name, "catalog", " ".join([rule.sentence, f"({described(rule, world)})"]).strip())
-        for rule in world.guardrails
-    ]
+    for rule in world.guardrails:
+        says = described(rule, world)
+        rows.append((rule.name, "catalog", f"{rule.sentence} ({says})" if rule.sentence else says))
     if session.json:
         rules = {rule.name: declared(rule, world.currency) for rule in world.guardrails}
         facts = [
@@ -219,7 +218,8 @@ def _check_file(session: Session, file: Path, currency: str) -> int:
         rows = [(rule.name, described(rule, world), rule.sentence) for rule in rules]
         if rows:
             show_table(session.console(), ("rule", "what it says", "why"), rows)
-        session.say(f"{file}: {len(rules):,} guardrail{'' if len(rules) == 1 else 's'}, each in order")
+        count = f"{len(rules):,} guardrail{'' if len(rules) == 1 else 's'}"
+        session.say(f"{file}: {count}" + (", each in order" if rules else ""))
     for note in notes:
         session.note(note)
     return 0

@@ -64,10 +64,7 @@ class Customer(msgspec.Struct, frozen=True):
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """Records as a person brought them, every key kept; ``extra`` has the keys that no one foresaw.
-
-    ``guardrails`` are the declared rules, as marketsim.market.rules describes them.
-    """
+    """Records as a person brought them, every key kept; ``extra`` has the keys that no one foresaw."""
 
     products: list[Record]
     users: list[Record]
@@ -222,15 +219,18 @@ def save_catalog(path: Path, catalog: Catalog, market: Mapping[str, Any]) -> Non
 
     from marketsim.market._storage import AtomicStorage
 
-    tables = {name: _numbered(getattr(catalog, name)) for name in _BROUGHT}
-    if not catalog.guardrails:
-        del tables["guardrails"]
+    tables = {name: _numbered(records) for name, records in _lists(catalog).items()}
     tables["market"] = _numbered([dict(market)])
     if catalog.extra:
         tables["extra"] = _numbered([catalog.extra])
     # Not by inserting: every operation of a TinyDB table rewrites the whole of it.
     with TinyDB(path, storage=AtomicStorage) as database:
         database.storage.write(tables)
+
+
+def _lists(catalog: Catalog) -> dict[str, list[Record]]:
+    lists = {name: getattr(catalog, name) for name in _BROUGHT}
+    return {name: records for name, records in lists.items() if records or name != "guardrails"}
 
 
 def _numbered(records: list[Record]) -> dict[str, Record]:
@@ -308,10 +308,7 @@ def catalog_digest(catalog: Catalog) -> str:
 
 def export_catalog(catalog: Catalog) -> dict[str, Any]:
     """The catalog in the shape that parse_catalog takes."""
-    brought: dict[str, Any] = {name: getattr(catalog, name) for name in _BROUGHT}
-    if not catalog.guardrails:
-        del brought["guardrails"]
-    return {**brought, **catalog.extra}
+    return {**_lists(catalog), **catalog.extra}
 
 
 def catalog_difference(old: Catalog, new: Catalog) -> Difference:

@@ -31,7 +31,7 @@ def known_customer(call: Call) -> str | None:
 
 @purchase.guardrail
 def quantity_limit(call: Call) -> str | None:
-    """At least one unit, and at most QUANTITY_MAX."""
+    """At least one unit, and at most 100 in one purchase."""
     quantity = call.request["quantity"]
     if 1 <= quantity <= QUANTITY_MAX:
         return None
@@ -40,7 +40,7 @@ def quantity_limit(call: Call) -> str | None:
 
 @purchase.guardrail
 def price_limit(call: Call) -> str | None:
-    """The total is at most TOTAL_MAX_MAJOR."""
+    """The total is at most 1,000,000, in major units of the currency."""
     total_minor = call.world.products[call.request["product"]].price_minor * call.request["quantity"]
     if total_minor <= TOTAL_MAX_MAJOR * call.world.minor_units:
         return None
