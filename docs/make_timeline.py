@@ -65,7 +65,9 @@ def drawn() -> str:
     )
     timeline.show_all(course.events)
     opening = result.events[: course.events[0].seq - 1]
-    show_summary(outcome_of(opening, course.events), {"laptop-1": result.world.available("laptop-1")}, console, UNICODE)
+    show_summary(
+        outcome_of(opening, course.events), {"laptop-1": result.world.available("laptop-1")}, console, UNICODE
+    )
     console.print()
     svg = console.export_svg(title="marketsim", theme=_COLORS, unique_id="timeline")
     # The fonts of the standard picture would be fetched from elsewhere; a local one does as well.

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "replay": "replay",
     "recover": "recover",
     "catalog": "catalog",
+    "guardrails": "guardrails",
     "scenarios": "scenarios",
     "audit": "audit",
     "failures": "failures",

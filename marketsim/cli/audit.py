@@ -236,11 +236,13 @@ def _place(event: Event) -> str:
     name = getattr(event, "compensation", "") or getattr(event, "operation", "")
     attempt = getattr(event, "attempt", 0)
     words = [f"{name}@{attempt}" if attempt > 1 else name]
-    for key in ("fault", "code", "reason", "order", "rule", "delay_us", "source", "key"):
+    for key in ("fault", "code", "rule", "reason", "order", "delay_us", "source", "key"):
         value = getattr(event, key, "")
         if value:
             words.append(f"{key} {value}")
             break
+    if (rules := getattr(event, "guardrails", None)) is not None:
+        words.append(f"guardrails {len(rules)}")
     return " ".join(word for word in words if word)
 
 
@@ -290,10 +292,10 @@ def _header(session: Session, transaction: str | None, *, whole: bool) -> dict[s
 
 
 def _surroundings(folder: Path, transaction: str) -> dict[str, Any]:
-    """The history in which one transaction began, and what others did to stock and money meanwhile."""
+    """The history in which one transaction began, and what others did in its world meanwhile."""
     from marketsim.market.excerpt import history_before
     from marketsim.market.world import World
-    from marketsim.saga.events import CatalogChanged, LedgerPosted
+    from marketsim.saga.events import CatalogChanged, LedgerPosted, OrderCancelled, OrderPlaced
 
     world, before, meanwhile, pending = World(), [], list[Event](), list[Event]()
     for event in read_events(folder):
@@ -304,7 +306,7 @@ def _surroundings(folder: Path, transaction: str) -> dict[str, Any]:
         elif getattr(event, "transaction", "") == transaction:
             meanwhile += pending
             pending = []
-        elif isinstance(event, LedgerPosted | CatalogChanged):
+        elif isinstance(event, LedgerPosted | CatalogChanged | OrderPlaced | OrderCancelled):
             pending.append(event)
     found: dict[str, Any] = {"before": [_object(event) for event in before]}
     return found | ({"meanwhile": [_object(event) for event in meanwhile]} if meanwhile else {})

@@ -20,7 +20,7 @@ from marketsim.saga.events import Event, TransactionBegan
 from marketsim.saga.faults import parse_fault
 from marketsim.saga.policies import policy_named
 
-__all__ = ["Request", "run_purchase"]
+__all__ = ["Request", "checked", "run_purchase"]
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -29,20 +29,20 @@ class Request(msgspec.Struct, frozen=True):
     saga: str
     lines: list[Line]
     customer: str | None
-    faults: Sequence[str]
-    policy: str
-    seed: int
-    real_time: bool
-    gateway: str
-    deadline_us: int
-    cancel_us: int
+    faults: Sequence[str] = ()
+    policy: str = "default"
+    seed: int = 0
+    real_time: bool = False
+    gateway: str = DEFAULT_RULE
+    deadline_us: int = 0
+    cancel_us: int = 0
 
 
 def run_purchase(session: Session, request: Request, durability: Literal["group", "each", "none"]) -> int:
     """Run the purchase and show it; the exit code. Raises InputError before anything is recorded."""
     policy, gateway = policy_named(request.policy), rule_named(request.gateway).name
     with session.writing(durability=durability) as market:
-        wanted = _checked(request, market.world)
+        wanted = checked(request, market.world)
         saga = saga_for(request.saga, wanted)
         faults = [str(parse_fault(text, saga, where="--fail")) for text in request.faults]
         _say_what_is_open(session, market)
@@ -72,8 +72,11 @@ def run_purchase(session: Session, request: Request, durability: Literal["group"
     return outcome.exit
 
 
-def _checked(request: Request, world: World) -> dict[str, Any]:
-    """The request, if it can be one: what does not exist is bad input and is never recorded."""
+def checked(request: Request, world: World) -> dict[str, Any]:
+    """The request, if it can be one: what does not exist is bad input and is never recorded.
+
+    Raises InputError, with the nearest name.
+    """
     for line in request.lines:
         if line.product not in world.products:
             todo = nearest(line.product, world.products)

@@ -179,7 +179,8 @@ class Driver(Calls):
             reason = rule(call)
             if reason is not None:
                 return name, reason
-        return None
+        judge = running.engine.saga.judge
+        return judge(call) if judge is not None else None
 
     def invoke(self, running: Running, want: Invoke, *, again: bool = False) -> None:
         """Make a call: the intent first (unless it stands already), then the fault or the handler."""

@@ -9,6 +9,7 @@ from marketsim.market.money import to_minor
 from marketsim.saga.errors import InputError, nearest, quoted
 
 __all__ = [
+    "ID",
     "NAME_LENGTH_MAX",
     "RECORD_SIZE_MAX_BYTES",
     "STOCK_MAX",
@@ -16,6 +17,7 @@ __all__ = [
     "RecordWrong",
     "check_order",
     "check_product",
+    "check_text",
     "check_user",
 ]
 
@@ -32,7 +34,9 @@ STOCK_MAX = 10**9
 """How many units of a product may be in stock."""
 
 # They are compiled when a catalog is brought: one that was checked before needs them not.
-_ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+"""How an id is spelt."""
+
 # Control characters steer a terminal, and the overrides of direction make a name read as another one.
 _STEERING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 _encode = msgspec.json.Encoder().encode
@@ -55,7 +59,7 @@ def check_product(record: Record, currency: str) -> None:
     _check_name(record["name"])
     for key in ("category", "condition"):
         if isinstance(text := record.get(key), str):
-            _check_text(key, text)
+            check_text(key, text)
     try:
         to_minor(record["price"], currency)
     except InputError as wrong:
@@ -97,7 +101,7 @@ def _check_id(value: object) -> None:
         raise RecordWrong("id", f"must be text, not {_kind(value)}", "put it in quotes")
     if not value:
         raise RecordWrong("id", "is empty", "give it an id, such as laptop-1")
-    if not re.match(_ID, value):
+    if not re.match(ID, value):
         allowed = "1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or a digit"
         raise RecordWrong("id", f"{quoted(value)} is no id", f"allowed: {allowed}")
 
@@ -107,10 +111,11 @@ def _check_name(value: object) -> None:
         raise RecordWrong("name", f"must be text, not {_kind(value)}", "put it in quotes")
     if not value or value.isspace():
         raise RecordWrong("name", "is empty", "give it a name")
-    _check_text("name", value)
+    check_text("name", value)
 
 
-def _check_text(key: str, text: str) -> None:
+def check_text(key: str, text: str) -> None:
+    """Raise RecordWrong for a text that is too long, or would steer a terminal."""
     if len(text) > NAME_LENGTH_MAX:
         raise RecordWrong(key, f"has {len(text):,} characters", f"at most {NAME_LENGTH_MAX} are allowed")
     if found := re.search(_STEERING, text):

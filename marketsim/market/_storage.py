@@ -17,7 +17,7 @@ __all__ = ["KEPT_SIZE_MAX_BYTES", "TABLES", "AtomicStorage"]
 KEPT_SIZE_MAX_BYTES = 512 * 1024 * 1024
 """How large the kept file may be: the most products that a catalog may have, and their orders."""
 
-TABLES = ("products", "users", "orders", "market", "extra")
+TABLES = ("products", "users", "orders", "guardrails", "market", "extra")
 
 
 class AtomicStorage(Storage):
@@ -113,7 +113,8 @@ def _checked(document: Document) -> dict[str, dict[str, Any]]:
         if name not in TABLES:
             raise _wrong(document, (name,), f"there is no table {quoted(name)}", nearest(name, TABLES))
         if not isinstance(table, dict):
-            raise _wrong(document, (name,), "must be an object of records, each under a number")
+            what = "must be an object of records, each under a number"
+            raise _wrong(document, (name,), what, 'write {"1": {...}, "2": {...}}')
         for number, record in table.items():
             if not (number.isascii() and number.isdigit() and number[0] != "0" and len(number) < 16):
                 raise _wrong(document, (name, number), f"{quoted(number)} is no number of a record")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,9 @@ from marketsim.market.world import World, product_record
 from marketsim.saga.errors import CatalogError
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, OrderPlaced
 
+if TYPE_CHECKING:
+    from marketsim.market.rules import Rule
+
 __all__ = [
     "BATCH_RECORDS",
     "Edit",
@@ -23,6 +26,8 @@ __all__ = [
     "check_stock",
     "edit_of",
     "orders_of",
+    "rules_changed",
+    "rules_in",
     "snapshot_of",
     "world_of",
 ]
@@ -46,7 +51,10 @@ class Edit(msgspec.Struct, frozen=True):
 
 
 class _Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The table 'market' of `catalog.json`; ``seal`` is the hash of all the rest of it."""
+    """The table 'market' of `catalog.json`; ``seal`` is the hash of all the rest of it.
+
+    The last ``orders`` of the orders are this market's own; those before them were brought.
+    """
 
     origin: str
     currency: str
@@ -55,6 +63,7 @@ class _Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transactions: int
     open: list[str]
     balances: list[tuple[str, str, int]]
+    orders: int
     seal: str = ""
 
     def sealed(self) -> "_Snapshot":
@@ -78,6 +87,7 @@ def snapshot_of(world: World, position: Position, digest: str) -> dict[str, Any]
         world.transactions,
         sorted(world.open),
         balances,
+        len(world.orders_before) + len(world.standing_orders()),
     )
     kept: dict[str, Any] = msgspec.to_builtins(snapshot.sealed())
     return kept
@@ -105,6 +115,8 @@ def world_of(catalog: Catalog, snapshot: dict[str, Any]) -> tuple[World, Positio
         world.balances[AVAILABLE, record["id"]] = record["inStock"]
     for record in catalog.users:
         world.customers[record["id"]] = customer(record)
+    world.guardrails = rules_in(catalog, world.currency)
+    world.stood_before(catalog.orders[max(0, len(catalog.orders) - kept.orders) :])
     return world, kept.position
 
 
@@ -119,6 +131,7 @@ def _damaged(why: str) -> CatalogError:
 def orders_of(kept: list[dict[str, Any]], world: World) -> list[dict[str, Any]]:
     """The orders that stand: those kept from before, less the cancelled, and the new ones."""
     known = {_identity(_order_record(order)) for order in world.orders.values()}
+    known |= {_identity(record) for record in world.orders_gone}
     before = [record for record in kept if _identity(record) not in known]
     return before + [_order_record(order) for order in world.standing_orders()]
 
@@ -146,7 +159,8 @@ def edit_of(catalog: Catalog, world: World, place: Path) -> Edit:
         {"id": name, "name": new.name} for name, new in customers.items() if world.customers.get(name) != new
     ]
     gone = [name for name in world.customers if name not in customers]
-    words = _words(records, people, removed + gone, moves, world)
+    rules = rules_in(catalog, world.currency)
+    words = _words(records, people, removed + gone, moves, world) + _rule_words(world.guardrails, rules)
     events: list[Event] = [
         *(CatalogChanged(source="edit", products=batch) for batch in batches(records)),
         *(CatalogChanged(source="edit", customers=batch) for batch in batches(people)),
@@ -154,10 +168,27 @@ def edit_of(catalog: Catalog, world: World, place: Path) -> Edit:
         *(CatalogChanged(source="edit", removed_customers=batch) for batch in batches(gone)),
         *(_restock(batch) for batch in batches(list(moves.items()))),
     ]
+    if rules != world.guardrails:
+        events.append(rules_changed("edit", rules))
     if not events:
+        words = ["keys that the books do not use"]
         events.append(CatalogChanged(source="edit", fields=words))
     shown = ", ".join(words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "")
     return Edit(events, shown)
+
+
+def rules_in(catalog: Catalog, currency: str) -> "list[Rule]":
+    """The guardrails that a catalog declares, which are in order; money in minor units."""
+    if not catalog.guardrails:
+        return []
+    from marketsim.market.rules import rules_of  # most markets declare none, and need not wait for it
+
+    return rules_of(catalog.guardrails, currency)
+
+
+def rules_changed(source: str, rules: "list[Rule]") -> CatalogChanged:
+    """What says in the stream which guardrails are in force from here on."""
+    return CatalogChanged(source=source, guardrails=msgspec.to_builtins(rules))
 
 
 def _restock(moves: list[tuple[str, int]]) -> LedgerPosted:
@@ -190,7 +221,17 @@ def caught_up(catalog: Catalog, world: World) -> Catalog:
         [users.get(name, {}) | {"id": name, "name": each.name} for name, each in world.customers.items()],
         catalog.orders,
         catalog.extra,
+        _rules_caught_up(catalog, world),
     )
+
+
+def _rules_caught_up(catalog: Catalog, world: World) -> list[dict[str, Any]]:
+    """The guardrails that are in force: as a person wrote them, where nobody changed them since."""
+    if rules_in(catalog, world.currency) == world.guardrails:
+        return catalog.guardrails
+    from marketsim.market.rules import declared
+
+    return [declared(rule, world.currency) for rule in world.guardrails]
 
 
 def _record_of(each: Product, world: World) -> dict[str, Any]:
@@ -253,4 +294,13 @@ def _words(
         words.append(f"{record['id']}: {'name' if record['id'] in world.customers else 'added'}")
     words += [f"{name}: removed" for name in removed]
     words += [f"{name}: inStock {units:+d}" for name, units in moves.items()]
-    return words or ["keys that the books do not use"]
+    return words
+
+
+def _rule_words(old: "list[Rule]", new: "list[Rule]") -> list[str]:
+    """What was edited in the guardrails: ``two-laptops-each: changed``."""
+    before, after = ({rule.name: rule for rule in rules} for rules in (old, new))
+    words = [f"{name}: guardrail added" for name in after if name not in before]
+    words += [f"{name}: guardrail changed" for name in after if before.get(name, after[name]) != after[name]]
+    words += [f"{name}: guardrail removed" for name in before if name not in after]
+    return words or (["the order of the guardrails"] if old != new else [])

@@ -41,7 +41,8 @@ USERS_MAX = 200_000
 _Entries: TypeAlias = list[tuple[tuple[str | int, ...], Any]]
 """What a list or a table holds, each with its path in the document."""
 
-_BROUGHT = ("products", "users", "orders")
+_BROUGHT = ("products", "users", "orders", "guardrails")
+_OPTIONAL = ("orders", "guardrails")
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -69,12 +70,13 @@ class Catalog(msgspec.Struct, frozen=True):
     users: list[Record]
     orders: list[Record] = []
     extra: Record = {}
+    guardrails: list[Record] = []
 
 
 class Difference(msgspec.Struct, frozen=True):
     """What one catalog has that another has not: ids, and for what changed the names of its fields.
 
-    ``others`` names what else differs: ``orders``, or keys at the top that no one foresaw.
+    ``others`` names what else differs: ``orders``, ``guardrails``, or keys that no one foresaw.
     """
 
     added_products: list[str]
@@ -117,7 +119,7 @@ def customer(record: Record) -> Customer:
 
 
 def parse_catalog(document: Document, currency: str) -> Catalog:
-    """The catalog that a person brought: an object with lists of products, users and perhaps orders.
+    """The catalog that a person brought: an object with lists of products, users, and perhaps others.
 
     Raises CatalogError, with the line, the path in words and the remedy, for the first record that
     cannot be sold or sold to; InputError for no currency.
@@ -133,7 +135,7 @@ def parse_catalog(document: Document, currency: str) -> Catalog:
 
 def _listed(document: Document, name: str) -> _Entries:
     if name not in document.value:
-        if name == "orders":
+        if name in _OPTIONAL:
             return []
         others = [key for key in document.value if key not in _BROUGHT]
         similar = nearest(name, others) if others else ""
@@ -156,11 +158,16 @@ def _checked(document: Document, entries: dict[str, _Entries], extra: Record, cu
     _check_each(document, entries["orders"], check_order)
     _check_unique(document, entries["products"])
     _check_unique(document, entries["users"])
+    if entries["guardrails"]:
+        from marketsim.market._rules import check_guardrails  # most markets declare none
+
+        check_guardrails(document, entries["guardrails"], currency)
     return Catalog(
         products=[record for _, record in entries["products"]],
         users=[record for _, record in entries["users"]],
         orders=[record for _, record in entries["orders"]],
         extra=extra,
+        guardrails=[record for _, record in entries["guardrails"]],
     )
 
 
@@ -212,13 +219,18 @@ def save_catalog(path: Path, catalog: Catalog, market: Mapping[str, Any]) -> Non
 
     from marketsim.market._storage import AtomicStorage
 
-    tables = {name: _numbered(getattr(catalog, name)) for name in _BROUGHT}
+    tables = {name: _numbered(records) for name, records in _lists(catalog).items()}
     tables["market"] = _numbered([dict(market)])
     if catalog.extra:
         tables["extra"] = _numbered([catalog.extra])
     # Not by inserting: every operation of a TinyDB table rewrites the whole of it.
     with TinyDB(path, storage=AtomicStorage) as database:
         database.storage.write(tables)
+
+
+def _lists(catalog: Catalog) -> dict[str, list[Record]]:
+    lists = {name: getattr(catalog, name) for name in _BROUGHT}
+    return {name: records for name, records in lists.items() if records or name != "guardrails"}
 
 
 def _numbered(records: list[Record]) -> dict[str, Record]:
@@ -296,8 +308,7 @@ def catalog_digest(catalog: Catalog) -> str:
 
 def export_catalog(catalog: Catalog) -> dict[str, Any]:
     """The catalog in the shape that parse_catalog takes."""
-    brought: dict[str, Any] = {name: getattr(catalog, name) for name in _BROUGHT}
-    return {**brought, **catalog.extra}
+    return {**_lists(catalog), **catalog.extra}
 
 
 def catalog_difference(old: Catalog, new: Catalog) -> Difference:
@@ -307,7 +318,7 @@ def catalog_difference(old: Catalog, new: Catalog) -> Difference:
     """
     added_products, changed_products, removed_products = _compare(old.products, new.products)
     added_users, changed_users, removed_users = _compare(old.users, new.users)
-    others = ["orders"] if _encode(old.orders) != _encode(new.orders) else []
+    kept = [name for name in _OPTIONAL if _encode(getattr(old, name)) != _encode(getattr(new, name))]
     return Difference(
         added_products=added_products,
         changed_products=changed_products,
@@ -315,7 +326,7 @@ def catalog_difference(old: Catalog, new: Catalog) -> Difference:
         added_users=added_users,
         changed_users=changed_users,
         removed_users=removed_users,
-        others=others + _changed_fields(old.extra, new.extra),
+        others=kept + _changed_fields(old.extra, new.extra),
     )
 
 

@@ -18,6 +18,8 @@ from marketsim.market.bookkeeping import (
     check_stock,
     edit_of,
     orders_of,
+    rules_changed,
+    rules_in,
     snapshot_of,
     world_of,
 )
@@ -34,7 +36,7 @@ from marketsim.market.world import World, product_record
 from marketsim.saga.errors import LogDamaged, MarketBusy, MarketError
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
 
-__all__ = ["LOCK_TIMEOUT_S", "Market", "create_market", "open_market", "read_catalog"]
+__all__ = ["LOCK_TIMEOUT_S", "Market", "create_market", "last_time", "open_market", "read_catalog"]
 
 LOCK_TIMEOUT_S = 30.0
 """How long a writer waits for another one, in seconds."""
@@ -66,6 +68,7 @@ class Market:
             self.catalog.users,
             self.catalog.orders,
             self.catalog.extra,
+            self.catalog.guardrails,
         )
         change(edited.products)
         check_catalog(edited, self.world.currency)
@@ -172,7 +175,7 @@ def _open_books(path: Path, origin: str, catalog: Catalog, currency: str, time: 
 
 
 def opening_events(origin: str, catalog: Catalog, currency: str) -> Iterator[Event]:
-    """The events by which a market begins: its name, its catalog, and its opening stock."""
+    """The events by which a market begins: its name, its catalog, its opening stock, its guardrails."""
     yield MarketCreated(origin=origin, currency=currency)
     for batch in batches(catalog.users):
         customers = [{"id": user["id"], "name": user["name"]} for user in batch]
@@ -187,6 +190,8 @@ def opening_events(origin: str, catalog: Catalog, currency: str) -> Iterator[Eve
         ]
         if lines:
             yield LedgerPosted(postings=[line for pair in lines for line in pair], reason="opening stock")
+    if catalog.guardrails:
+        yield rules_changed("init", rules_in(catalog, currency))
 
 
 @contextmanager
@@ -228,6 +233,16 @@ def read_catalog(path: Path) -> tuple[Catalog, World]:
         world.apply(event)
         changed = changed or isinstance(event, CatalogChanged)
     return updated(caught_up(catalog, world) if changed else catalog, world), world
+
+
+def last_time(path: Path) -> str:
+    """The time of the last event in a market's stream; for a reader, like read_catalog."""
+    check_market(path)
+    catalog, snapshot = load_catalog(path / "catalog.json")
+    reader = LogReader(path / "audit", world_of(catalog, snapshot)[1])
+    for _ in reader:
+        continue
+    return reader.position.time
 
 
 def check_market(path: Path) -> None:

@@ -286,8 +286,13 @@ def _types_at(model: type, path: Sequence[str | int]) -> list[Any]:
 
 
 def _alternatives(kind: Any) -> Iterator[Any]:
-    for each in getattr(kind, "types", (kind,)):
-        yield getattr(each, "type", each)
+    if hasattr(kind, "type"):  # what is said about a type, around the type
+        yield from _alternatives(kind.type)
+    elif hasattr(kind, "types"):
+        for each in kind.types:
+            yield from _alternatives(each)
+    else:
+        yield kind
 
 
 def _types_of(kind: Any, step: str | int) -> Iterator[Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from marketsim.market.bookkeeping import rules_changed
+from marketsim.market.bought import summed_up
 from marketsim.market.ledger import (
     AUTHORIZED,
     AVAILABLE,
@@ -30,10 +32,17 @@ def history_before(world: World, request: Mapping[str, Any]) -> list[Event]:
 def _history(world: World, names: list[str], customer: str) -> Iterator[Event]:
     yield MarketCreated(origin=world.origin, currency=world.currency)
     products = [product_record(world.products[name]) for name in names if name in world.products]
-    customers = (
+    customers: list[dict[str, Any]] = (
         [{"id": customer, "name": world.customers[customer].name}] if customer in world.customers else []
     )
+    if customers and _counts_customers(world):
+        purchased = world.bought(customer)
+        customers[0]["bought"] = summed_up(purchased)
+        known = set(names) | {name for name, _ in purchased.units}
+        products = [product_record(world.products[name]) for name in sorted(known) if name in world.products]
     yield CatalogChanged(source="excerpt", products=products, customers=customers)
+    if world.guardrails:
+        yield rules_changed("excerpt", world.guardrails)
     postings = []
     for product in names:
         for account in (AVAILABLE, RESERVED, SOLD, SHIPPED):
@@ -44,3 +53,11 @@ def _history(world: World, names: list[str], customer: str) -> Iterator[Event]:
         postings += money(held_minor, world.currency, "money:before", account) if held_minor else []
     if postings:
         yield LedgerPosted(postings=postings, reason="the balances before")
+
+
+def _counts_customers(world: World) -> bool:
+    if not world.guardrails:
+        return False
+    from marketsim.market.rules import counts_customers  # most markets declare none
+
+    return counts_customers(world.guardrails)

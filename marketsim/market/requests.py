@@ -57,6 +57,7 @@ def limit(saga: Saga) -> None:
     """Declare the guardrails that every saga of the market has."""
     for rule in (known_product, known_customer, cart_size, quantity_limit, price_limit):
         saga.guardrail(rule)
+    saga.declared(declared_rules)
 
 
 def known_product(call: Call) -> str | None:
@@ -98,6 +99,15 @@ def price_limit(call: Call) -> str | None:
     if total_minor <= TOTAL_MAX_MAJOR * world.minor_units:
         return None
     return f"the total is above {TOTAL_MAX_MAJOR:,} {world.currency}"
+
+
+def declared_rules(call: Call) -> tuple[str, str] | None:
+    """The rules that the catalog or the scenario declares."""
+    if not call.world.guardrails:
+        return None
+    from marketsim.market.guardrails import broken_rule  # most markets declare none
+
+    return broken_rule(call)
 
 
 def as_records(lines: list[Line]) -> list[JSONObject]:

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from marketsim.market.bought import Bought, Purchased, purchased_in
 from marketsim.market.catalog import Customer, Product
 from marketsim.market.ledger import AVAILABLE
 from marketsim.market.money import currency_digits
@@ -31,17 +32,12 @@ from marketsim.saga.events import (
 )
 from marketsim.saga.taxonomy import FAULTS
 
+if TYPE_CHECKING:
+    from marketsim.market.rules import Rule
+
 __all__ = ["World", "product_record"]
 
 EffectT = TypeVar("EffectT", bound=EffectEvent)
-
-
-class _Line(msgspec.Struct, frozen=True):
-    """What the market needs of a line of an order."""
-
-    product: str
-    quantity: int
-    price_minor: int
 
 
 class _Own(msgspec.Struct, gc=False):
@@ -58,7 +54,7 @@ class _Own(msgspec.Struct, gc=False):
 
 
 class World:
-    """Products, customers, balances and orders; the effects under each idempotency key.
+    """Products, customers, guardrails, balances and orders; the effects under each idempotency key.
 
     It changes by :meth:`apply` alone. Keys are kept until their transaction has ended: nobody asks
     for them again.
@@ -70,10 +66,12 @@ class World:
         self.products: dict[str, Product] = {}
         self.customers: dict[str, Customer] = {}
         self.balances: dict[tuple[str, str], int] = defaultdict(int)
+        self.guardrails: list[Rule] = []
         self.orders: dict[str, OrderPlaced] = {}
         self.cancelled: set[str] = set()
         self.open: set[str] = set()
         self.transactions = 0
+        self._bought = Bought()
         self._effects: dict[tuple[type[Event], str], EffectEvent] = {}
         self._own: dict[str, _Own] = {}
         self._fences: set[tuple[str, str]] = set()
@@ -162,6 +160,24 @@ class World:
         """The orders that were placed and not cancelled."""
         return [order for name, order in self.orders.items() if name not in self.cancelled]
 
+    def bought(self, customer: str) -> Purchased:
+        """What a customer has bought, in the orders that stand. Not to be changed."""
+        return self._bought.of(customer)
+
+    def stood_before(self, records: list[dict[str, Any]]) -> None:
+        """Take in the orders of this market that stood when its snapshot was taken, as it has them."""
+        self._bought.before = records
+
+    @property
+    def orders_before(self) -> list[dict[str, Any]]:
+        """What is left of them: those that were not cancelled since."""
+        return self._bought.before
+
+    @property
+    def orders_gone(self) -> list[dict[str, Any]]:
+        """Those that were cancelled since."""
+        return self._bought.gone
+
     def _created(self, event: MarketCreated) -> None:
         self.origin, self.currency = event.origin, event.currency
 
@@ -170,6 +186,12 @@ class World:
             self.products[record["id"]] = msgspec.convert(record, Product)
         for record in event.customers:
             self.customers[record["id"]] = msgspec.convert(record, Customer)
+            if event.source == "excerpt" and "bought" in record:
+                self._bought.sum_up(record["id"], record["bought"])
+        if event.guardrails is not None:
+            from marketsim.market._rules import recorded_rules  # most markets declare none
+
+            self.guardrails = recorded_rules(event.guardrails)
         for name in event.removed_products:
             self.products.pop(name, None)
         for name in event.removed_customers:
@@ -189,11 +211,13 @@ class World:
         self._keep(event)
 
     def _placed(self, event: OrderPlaced) -> None:
-        msgspec.convert(event.lines, list[_Line])  # What is no order would be found out far from here.
+        self._bought.count(event.customer, purchased_in(event.lines))
         self.orders[event.order] = event
         self._keep(event)
 
     def _order_cancelled(self, event: OrderCancelled) -> None:
+        if event.order not in self.cancelled:
+            self._bought.cancel(event.order, self.orders.get(event.order))
         self.cancelled.add(event.order)
         self._keep(event)
 

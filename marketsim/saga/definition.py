@@ -23,6 +23,7 @@ __all__ = [
     "Call",
     "Guardrail",
     "Handler",
+    "Judge",
     "Kind",
     "Operation",
     "Policy",
@@ -210,6 +211,9 @@ Any other exception counts as Unknown: nobody can tell whether the effect landed
 Guardrail: TypeAlias = Callable[[Call], str | None]
 """Returns why the request breaks the rule, or None if it keeps it."""
 
+Judge: TypeAlias = Callable[[Call], tuple[str, str] | None]
+"""Returns the name of a rule that the request breaks, of those that stand in data, and why; or None."""
+
 
 class Operation:
     """One forward step: an action, when it may start, and perhaps a compensation and a probe.
@@ -303,6 +307,7 @@ class Saga:
         self.waits: dict[str, int] = {}
         self.first: list[Operation] = []
         self.guardrails: dict[str, Guardrail] = {}
+        self.judge: Judge | None = None
 
     def operation(
         self,
@@ -360,6 +365,11 @@ class Saga:
             raise DefinitionError(f"two guardrails are called {name}", where=self.name)
         self.guardrails[name] = rule
         return rule
+
+    def declared(self, judge: Judge) -> Judge:
+        """Declare what is asked behind the guardrails, for rules that are data (a decorator)."""
+        self.judge = judge
+        return judge
 
     def find(self, name: str) -> tuple[Operation, Role] | None:
         """The operation that a name, or the name of a family, belongs to, and in which role."""

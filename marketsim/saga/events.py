@@ -157,7 +157,8 @@ class CatalogChanged(Event, kw_only=True, tag="catalog.changed"):
     """Products and customers were brought, edited or removed.
 
     A record holds what the market acts on; ``fields`` names, for each id, what else was edited.
-    Stock is never here: it moves by ``ledger.posted`` alone.
+    Stock is never here: it moves by ``ledger.posted`` alone. ``guardrails`` are the declared rules
+    that are in force from here on, all of them; None leaves them as they were.
     """
 
     source: str
@@ -166,6 +167,7 @@ class CatalogChanged(Event, kw_only=True, tag="catalog.changed"):
     removed_products: list[str] = []
     removed_customers: list[str] = []
     fields: list[str] = []
+    guardrails: list[JSONObject] | None = None
 
 
 class TransactionBegan(TransactionEvent, kw_only=True, tag="transaction.began"):

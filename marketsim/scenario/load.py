@@ -6,9 +6,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeAlias, TypeVar
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from marketsim.audit.checks import CHECKS
 from marketsim.drivers.clock import span_us
+from marketsim.market._rules import check_guardrails
 from marketsim.market.catalog import Catalog, parse_catalog
 from marketsim.market.documents import Document, bind, read_document
 from marketsim.market.gateway import rule_named
@@ -66,7 +68,7 @@ def load_scenario(path: Path) -> Scenario:
         name=file.scenario,
         description=file.description.strip(),
         seed=file.seed,
-        catalog=_catalog(document, file, path.parent),
+        catalog=_with_rules(document, file, _catalog(document, file, path.parent)),
         currency=file.currency,
         policy=policy,
         rules=rules,
@@ -90,6 +92,7 @@ class _Known(Struct, frozen=True):
     accounts: set[str]
     operations: list[str]
     reverts: list[str]
+    rules: list[str]
     retriable: list[str]
 
 
@@ -102,6 +105,10 @@ def _known(catalog: Catalog, saga: Saga | None) -> _Known:
         accounts={"merchant", *(f"customer:{customer}" for customer in customers)},
         operations=[each.name for each in operations],
         reverts=[each.revert_name for each in operations if each.revert_name],
+        rules=[
+            *(saga.guardrails if saga is not None else ()),
+            *(rule["name"] for rule in catalog.guardrails),
+        ],
         retriable=[each.name for each in operations if each.kind == "retriable"],
     )
 
@@ -130,11 +137,20 @@ def _catalog(document: Document, file: ScenarioFile, folder: Path) -> Catalog:
     part = document.part("catalog")
     if "sample" in said:
         return _sample(part, file)
-    strangers = [key for key in said if key not in ("products", "users", "orders")]
+    strangers = [key for key in said if key not in ("products", "users", "orders", "guardrails")]
     if strangers and "products" not in said and "users" not in said:
-        todo = nearest(strangers[0], ["orders", "products", "sample", "seed", "users"])
+        todo = nearest(strangers[0], ["guardrails", "orders", "products", "sample", "seed", "users"])
         raise _wrong(part, (strangers[0],), f"unknown key {quoted(strangers[0])}", todo)
     return parse_catalog(part, file.currency)
+
+
+def _with_rules(document: Document, file: ScenarioFile, catalog: Catalog) -> Catalog:
+    """The catalog with the guardrails that the scenario adds."""
+    if not file.guardrails:
+        return catalog
+    entries = [(("guardrails", index), record) for index, record in enumerate(file.guardrails)]
+    check_guardrails(document, entries, file.currency, (rule["name"] for rule in catalog.guardrails))
+    return replace(catalog, guardrails=[*catalog.guardrails, *file.guardrails])
 
 
 def _sample(part: Document, file: ScenarioFile) -> Catalog:
@@ -315,7 +331,7 @@ def _check_purchase(part: Document, expectation: PurchaseExpectation, scenario: 
     saga = saga_for(scenario.saga, scenario.purchases[expectation.purchase - 1].request(scenario.saga))
     known = _known(scenario.catalog, saga)
     if expectation.rule is not UNSET:
-        _check_name(part, ("rule",), expectation.rule, "guardrail", saga.guardrails)
+        _check_name(part, ("rule",), expectation.rule, "guardrail", known.rules)
     if expectation.failed is not UNSET:
         _check_name(part, ("failed",), expectation.failed, "operation", known.operations)
     if expectation.reverts is not UNSET:

@@ -6,10 +6,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from marketsim.audit.checks import CHECKS
+from marketsim.market._rules import RULES_MAX
 from marketsim.market.catalog import PRODUCTS_MAX, Catalog
 from marketsim.market.documents import Document
 from marketsim.market.gateway import DEFAULT_RULE, RULES
 from marketsim.market.money import CURRENCIES
+from marketsim.market.rules import TESTS, Rule
 from marketsim.market.sagas import SAGAS
 from marketsim.saga.definition import Policy
 from marketsim.saga.events import JSONObject
@@ -203,6 +205,13 @@ class ScenarioFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         DEFAULT_RULE
     )
     saga: Annotated[str, Meta(description="The saga that each purchase runs.")] = "purchase"
+    guardrails: Annotated[
+        list[dict[str, Any]],
+        Meta(
+            max_length=RULES_MAX,
+            description="Rules that a request must keep before anything starts, beside those of the catalog.",
+        ),
+    ] = []
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -229,17 +238,21 @@ class Scenario(msgspec.Struct, frozen=True):
 
 def scenario_schema() -> JSONObject:
     """The JSON Schema (2020-12) of a scenario file."""
-    structs = (ScenarioFile, Sample, *FORMS)
-    (file, sample, *forms), parts = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
+    structs = (ScenarioFile, Sample, Rule, *FORMS)
+    (file, sample, rule, *forms), parts = msgspec.json.schema_components(
+        structs, ref_template="#/$defs/{name}"
+    )
     body = parts.pop(file["$ref"].rpartition("/")[2])
     parts["PurchaseExpectation"]["minProperties"] = 2
     parts["MarketExpectation"]["minProperties"] = 1
-    parts["Catalog"] = _catalog_schema()
+    parts["Catalog"] = _catalog_schema(rule)
+    _say_what_excludes(parts)
     checks = parts["CheckExpectation"]["properties"]["checks"]
     checks["description"] = "all: every check is content. find: exactly these find errors."
     parts["Find"]["properties"]["find"]["items"] = {"enum": sorted(CHECKS)}
     properties = body["properties"]
     properties["expect"]["items"] = {"anyOf": forms}
+    properties["guardrails"]["items"] = rule
     properties["catalog"] = {
         "description": properties["catalog"]["description"],
         "anyOf": [{"type": "string", "minLength": 1}, sample, {"$ref": "#/$defs/Catalog"}],
@@ -271,7 +284,24 @@ def _policy_schema() -> JSONObject:
     }
 
 
-def _catalog_schema() -> JSONObject:
+def _say_what_excludes(parts: JSONObject) -> None:
+    """Add to the schema what the types of a rule cannot say: which of its keys exclude each other."""
+    limit, others = ["at_most", "of"], ["hours", "days", "reject"]
+    parts["Rule"]["properties"]["name"]["pattern"] = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+    parts["Rule"]["properties"]["hours"]["pattern"] = "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"
+    parts["Rule"]["properties"]["reject"]["const"] = True
+    parts["Rule"]["anyOf"] = [{"required": limit}, *({"required": [key]} for key in others)]
+    parts["Rule"]["dependentSchemas"] = {
+        "at_most": {"not": {"anyOf": [{"required": [key]} for key in others]}},
+        "reject": {"required": ["where"], "not": {"anyOf": [{"required": [key]} for key in others[:2]]}},
+        "of": {"required": limit},
+        "per": {"required": limit},
+    }
+    tests = [test.rstrip("_") for test in TESTS]
+    parts["Condition"]["oneOf"] = [{"required": [test]} for test in tests]
+
+
+def _catalog_schema(rule: JSONObject) -> JSONObject:
     """The shape of a catalog that a person brings; keys of their own are welcome."""
     name = {"type": "string", "minLength": 1, "maxLength": 200}
     identity = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
@@ -286,6 +316,7 @@ def _catalog_schema() -> JSONObject:
             "products": _records(product),
             "users": _records(user),
             "orders": {"type": "array", "items": {"type": "object"}},
+            "guardrails": {"type": "array", "items": rule, "maxItems": RULES_MAX},
         },
     }
 

@@ -59,6 +59,11 @@ def test_a_purchase_that_is_told_to_others_leaves_the_sending_to_them(market, mo
     assert loaded & {"http", "ssl", "email", *COSTLY} == set()
 
 
+def test_a_purchase_where_no_rule_is_declared_loads_nothing_of_them(market):
+    loaded = loaded_by("purchase", "laptop-1", "--quiet")
+    assert loaded & {"marketsim.market.rules", "marketsim.market.guardrails"} == set()
+
+
 def test_a_purchase_that_nobody_looks_at_draws_nothing(market):
     assert "rich" not in loaded_by("purchase", "laptop-1", "--json")
 

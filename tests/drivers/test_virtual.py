@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from saga.strangers import Trip, types
 
 from marketsim.audit.checks import examine
+from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock, parse_time
-from marketsim.drivers.virtual import Driver
+from marketsim.drivers.virtual import Driver, NoWorld
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
 from marketsim.market.purchase import purchase
 from marketsim.saga.definition import Call, Retry, Saga
@@ -28,6 +29,7 @@ from marketsim.saga.events import (
     OperationRetryScheduled,
     OperationStarted,
     OperationSucceeded,
+    TransactionBegan,
     TransactionCommitted,
     TransactionCompensated,
     TransactionStuck,
@@ -266,3 +268,29 @@ def test_an_event_of_no_transaction_is_recorded_as_well():
     market.driver.record(LedgerPosted(postings=stock("laptop-1", 4, SUPPLIER, AVAILABLE), reason="restock"))
     assert market.world.available("laptop-1") == 5
     assert b'"reason":"restock"' in encode(market.log.events[-1])
+
+
+@pytest.mark.parametrize(
+    ("request_", "rule"),
+    [
+        ({"price": 99, "night": True}, "budget"),
+        ({"price": 5, "night": True}, "no-night-trains"),
+        ({"price": 5, "night": False}, ""),
+    ],
+)
+def test_rules_that_are_data_are_asked_behind_the_guardrails(request_, rule):
+    trip, log = Saga("trip"), MemoryLog()
+
+    @trip.guardrail
+    def budget(call: Call) -> str | None:
+        return "too dear" if call.request["price"] > 9 else None
+
+    @trip.declared
+    def written_down(call: Call) -> tuple[str, str] | None:
+        return ("no-night-trains", "it is late") if call.request["night"] else None
+
+    driver = Driver(log, NoWorld(), Clock(START_US))
+    wanted = TransactionBegan(transaction="tx-1", saga="trip", policy="default", request=request_, seed=0)
+    driver.begin(trip, POLICIES["default"], Tape(0), wanted)
+    driver.run()
+    assert getattr(log.events[-1], "rule", "") == rule

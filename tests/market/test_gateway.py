@@ -281,7 +281,7 @@ def test_a_pending_payment_is_no_answer_until_it_settles(market):
         lambda: gateway.payment_status(call_of(market), PRICE_MINOR),
     ]
     for ask in asked:
-        with pytest.raises(Unknown, match="pending|has not settled yet"):
+        with pytest.raises(Unknown, match=r"pending|has not settled yet"):
             ask()
     assert paid(market) == 0
     charge(market, fault=SETTLED)

@@ -72,6 +72,12 @@ def test_every_guardrail_says_what_it_is_about():
         assert (getattr(each, "sentence", "") or each.__doc__).endswith(".")
 
 
+def test_the_sentence_of_a_limit_names_the_limit():
+    sentences = {name: rule.__doc__ for name, rule in purchase.guardrails.items()}
+    assert f" {QUANTITY_MAX} " in sentences["quantity_limit"]
+    assert f" {TOTAL_MAX_MAJOR:,}," in sentences["price_limit"]
+
+
 def test_the_operations_are_those_of_the_contract():
     assert {
         name: (each.service, each.kind, each.revert_name) for name, each in purchase.operations.items()

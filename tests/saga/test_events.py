@@ -41,6 +41,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     dict[str, Any]: objects,
     list[str]: st.lists(texts, max_size=3),
     list[dict[str, Any]]: st.lists(objects, max_size=2),
+    list[dict[str, Any]] | None: st.none() | st.lists(objects, max_size=2),
     list[Posting]: st.lists(postings, max_size=3),
 }
 

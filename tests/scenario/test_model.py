@@ -30,6 +30,10 @@ def scenario(**changes):
     return {**whole, **changes}
 
 
+def rule(**said):
+    return {"name": "x", **said}
+
+
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_every_shipped_scenario_is_valid_by_the_schema(name, validator):
     assert list(validator.iter_errors(read_document(shipped()[name]).value)) == []
@@ -43,6 +47,10 @@ def test_every_shipped_scenario_is_valid_by_the_schema(name, validator):
         {"catalog": {"sample": 20, "seed": 1}},
         {"expect": [{"checks": {"find": ["stock-conserved"]}}]},
         {"expect": [{"purchase": 1, "reverts": []}, {"money": {"merchant": -1.5}}]},
+        {"guardrails": [rule(at_most=19.99, of="total", per=["customer", "category"])]},
+        {"guardrails": [rule(at_most=2, of="quantity", where=[{"field": "price", "above": 5}])]},
+        {"guardrails": [rule(hours="22:00-06:00", days=["fri"])]},
+        {"guardrails": [rule(reject=True, where=[{"field": "customer", "in": ["u"]}])]},
     ],
 )
 def test_the_schema_accepts_every_form(changes, validator):
@@ -72,6 +80,21 @@ def test_the_schema_accepts_every_form(changes, validator):
         {"catalog": {"products": [], "users": []}},
         {"catalog": ""},
         {"unknown": 1},
+        {"guardrails": {}},
+        {"guardrails": [rule()]},
+        {"guardrails": [rule(name="a b", hours="22:00-06:00")]},
+        {"guardrails": [rule(at_most=2)]},
+        {"guardrails": [rule(per="order", hours="22:00-06:00")]},
+        {"guardrails": [rule(at_most=2, of="quantity", reject=True, where=[])]},
+        {"guardrails": [rule(at_most=2, of="quantity", per="shop")]},
+        {"guardrails": [rule(hours="22:00-06:00", reject=True, where=[])]},
+        {"guardrails": [rule(reject=True)]},
+        {"guardrails": [rule(reject=False, where=[])]},
+        {"guardrails": [rule(hours="late")]},
+        {"guardrails": [rule(days=["monday"])]},
+        {"guardrails": [rule(reject=True, where=[{"field": "colour", "is": "red"}])]},
+        {"guardrails": [rule(reject=True, where=[{"field": "name"}])]},
+        {"guardrails": [rule(reject=True, where=[{"field": "name", "is": "a", "in": ["a"]}])]},
     ],
 )
 def test_the_schema_refuses_what_the_reader_refuses(changes, validator):
@@ -86,7 +109,7 @@ def test_every_key_of_the_schema_is_described():
 
     schema = scenario_schema()
     assert list(undescribed(schema)) == []
-    for form in (*(form.__name__ for form in FORMS), "Purchase", "Sample"):
+    for form in (*(form.__name__ for form in FORMS), "Purchase", "Sample", "Rule", "Condition"):
         assert list(undescribed(schema["$defs"][form])) == []
 
 
