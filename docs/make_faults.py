@@ -39,7 +39,8 @@ that asks what came of it. There are {cells} of them, of {faults} faults. Each i
 every attempt, and with the fault at the first attempt only. An operation runs both once more with
 another one that fails for good: whatever was done is then to be reverted. A revert is struck on the
 way back from such a failure, and a probe when no answer came. That makes {runs} runs under each
-policy, each of 2 laptops (with 3 mice in a checkout) for one customer.
+policy, each of 2 laptops (with 3 mice in a checkout) for one customer, who pays through a gateway
+with the rules of `stripe`.
 
 A run ends in one of four ways, and a cell is as bad as the worst of its runs:
 

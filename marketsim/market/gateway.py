@@ -148,7 +148,8 @@ def _take(call: Call, amount_minor: int, currency: str, source: str, target: str
     if call.fault == SETTLED:
         if done_already(call):
             return taken
-        call.note("settled")
+        if not call.world.noted(call.transaction, call.operation, "settled"):
+            call.note("settled")
     elif rule.kept_us:
         check_fence(call)
         if _answered_before(call, rule, amount_minor):

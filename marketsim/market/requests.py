@@ -73,7 +73,7 @@ def known_customer(call: Call) -> str | None:
 
 
 def cart_size(call: Call) -> str | None:
-    """At least one product and at most CART_LINES_MAX, each of them once."""
+    """At least one product and at most 20 of them, each once."""
     products = [line.product for line in lines_of(call.request)]
     if len(set(products)) < len(products):
         return "a product stands in the cart twice"
@@ -83,7 +83,7 @@ def cart_size(call: Call) -> str | None:
 
 
 def quantity_limit(call: Call) -> str | None:
-    """At least one unit of each product, and at most QUANTITY_MAX."""
+    """At least one unit of each product, and at most 100 of it."""
     for line in lines_of(call.request):
         if not 1 <= line.quantity <= QUANTITY_MAX:
             return f"{line.quantity} wanted; a purchase is of 1 to {QUANTITY_MAX} units"
@@ -91,7 +91,7 @@ def quantity_limit(call: Call) -> str | None:
 
 
 def price_limit(call: Call) -> str | None:
-    """The total is at most TOTAL_MAX_MAJOR."""
+    """The total is at most 1,000,000, in major units of the currency."""
     world = call.world
     total_minor = sum(
         world.products[line.product].price_minor * line.quantity for line in lines_of(call.request)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from marketsim.market.catalog import Product
 from marketsim.market.excerpt import history_before
-from marketsim.market.guardrails import described, lines_of, wanted_of, why_broken
+from marketsim.market.guardrails import described, wanted_of, why_broken
 from marketsim.market.purchase import purchase
+from marketsim.market.requests import Line, lines_of
 from marketsim.market.rules import Rule, rules_of
 from marketsim.market.world import World
 from marketsim.saga.errors import LogDamaged
@@ -208,9 +209,9 @@ def test_what_was_bought_before_counts_at_the_price_that_was_paid():
 
 
 def test_a_request_is_for_one_product_or_for_a_cart():
-    assert lines_of({"product": "a", "customer": "u", "quantity": 2}) == [("a", 2)]
+    assert lines_of({"product": "a", "customer": "u", "quantity": 2}) == [Line("a", 2)]
     cart = [{"product": "a", "quantity": 2}, {"product": "b", "quantity": 1}]
-    assert lines_of({"customer": "u", "cart": cart}) == [("a", 2), ("b", 1)]
+    assert lines_of({"customer": "u", "cart": cart}) == [Line("a", 2), Line("b", 1)]
 
 
 # Conditions.
@@ -345,7 +346,8 @@ def test_the_first_rule_in_the_order_of_declaration_is_named_and_the_built_in_on
 
 def test_an_order_that_was_cancelled_no_longer_counts():
     market = market_with(TWO_EACH)
-    assert buy(market, 1, "place_order:timeout_after", quantity=2).type == "transaction.compensated"
+    unknown = "place_order:timeout_after", "find_order:timeout_before"
+    assert buy(market, 1, *unknown, quantity=2).type == "transaction.compensated"
     assert market.world.orders
     assert market.world.bought("user-1").orders == 0
     assert buy(market, 2, quantity=2).type == "transaction.committed"
