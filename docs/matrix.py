@@ -1,7 +1,7 @@
 """Every fault at every place of the built-in sagas: which cells there are, their runs, and how each ends."""
 
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -39,7 +39,7 @@ __all__ = [
 START_US = 1_700_000_000_000_000
 """When every run begins, in microseconds since 1970."""
 
-REQUESTS = {
+REQUESTS: dict[str, dict[str, Any]] = {
     "purchase": {"product": "laptop-1", "customer": "user-1", "quantity": 2},
     "checkout": {
         "customer": "user-1",

@@ -1,6 +1,6 @@
 """A process that is killed at a boundary of its own choosing; many of them, forked from one that waits.
 
-Each line of input is a job in JSON: ``path`` of the market, ``work`` (``purchases`` or ``recover``),
+Each line of input is a job in JSON: ``path`` of the market, ``work`` (a name in WORK),
 ``at`` (the event at which to die, from 1), and ``moment``: ``before`` it is written, in the ``middle``
 of its line, or ``after`` it is on disk. Each line of output is how the job ended: the signal that
 killed it, or 0 if there were not that many events.
@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from drivers.runs import began
+from drivers.runs import began, checkout_began
 
 from marketsim.audit.log import LogWriter, read_events
 from marketsim.drivers.live import live_driver, recover, transact
@@ -71,16 +71,24 @@ def purchases(market: Market, log: MortalWriter) -> None:
         transact(driver, purchase, POLICIES["default"], began(*faults, number=number, seed=number))
 
 
-def recovery(market: Market, log: MortalWriter | LogWriter) -> None:
+def checkout(market: Market, log: MortalWriter) -> None:
+    driver, wanted = live_driver(log, market.world, market.log.position.time), checkout_began()
+    transact(driver, saga_of(wanted), POLICIES["default"], wanted)
+
+
+def recovery(market: Market, log: MortalWriter | LogWriter, *, back: bool = False) -> None:
     left = open_transactions(read_events(market.path / "audit"))
-    recover(live_driver(log, market.world, market.log.position.time), left, saga_of)
+    recover(live_driver(log, market.world, market.log.position.time), left, saga_of, back=back)
+
+
+WORK = {"purchases": purchases, "checkout": checkout, "recover": recovery}
 
 
 def work(job: dict[str, Any]) -> None:
     recovers = job["work"] == "recover"
     with open_market(Path(job["path"]), durability="each", whole=recovers) as market:
         log = MortalWriter(market.log, job["at"], job["moment"])
-        (recovery if recovers else purchases)(market, log)
+        WORK[job["work"]](market, log)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from marketsim.audit.verify import verify
 from marketsim.drivers.recovery import open_transactions
 from marketsim.market.catalog import Catalog
 from marketsim.market.directory import create_market, open_market, read_catalog
-from marketsim.saga.events import EffectEvent, Event
+from marketsim.saga.events import EffectEvent, Event, TransactionBegan
 from marketsim.saga.events import TransactionCommitted as Committed
 from marketsim.saga.events import TransactionCompensated as Compensated
 
@@ -163,3 +163,52 @@ def test_a_process_killed_while_it_recovers_is_recovered_from(fresh, job, bounda
             tried += 1
         shutil.rmtree(dead)
     assert tried > 50
+
+
+PIVOT = "capture_payment"
+CART_CATALOG = Catalog(
+    [
+        {"id": "laptop-1", "name": "Laptop", "price": 750, "inStock": UNITS},
+        {"id": "mouse-1", "name": "Mouse", "price": 20, "inStock": UNITS},
+    ],
+    [{"id": "user-1", "name": "Ada"}],
+)
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["not wanted any more", "still wanted"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_checkout_killed_before_its_pivot_can_be_reverted_and_after_it_goes_forward(
+    job, room, moment, back
+):
+    clean, path = room / f"cart-{moment}-{back}", room / f"killed-{moment}-{back}"
+    create_market(clean, CART_CATALOG, "USD", "2026-01-01T00:00:00.000000Z")
+    opening = len(events_of(clean))
+    shutil.copytree(clean, path)
+    assert job(path, "checkout", 0, "before") == 0
+    boundaries = len(events_of(path)) - opening
+    shutil.rmtree(path)
+    reverted = 0
+    for at in range(2, boundaries):
+        shutil.copytree(clean, path)
+        assert job(path, "checkout", at, moment) == signal.SIGKILL, at
+        begun = any(getattr(event, "operation", "") == PIVOT for event in events_of(path))
+        with open_market(path, whole=True) as market:
+            recovery(market, market.log, back=back)
+        events = events_of(path)
+        last = [event for event in events if isinstance(event, Committed | Compensated)]
+        goes_back = back and not begun and any(isinstance(each, TransactionBegan) for each in events)
+        if last or goes_back:
+            assert [type(event) for event in last] == [Compensated if goes_back else Committed], (at, moment)
+        reverted += goes_back
+        assert errors(events) == [], (at, moment)
+        assert verify(path / "audit").findings == [], (at, moment)
+        sold = 0 if goes_back or not last else 1
+        _, world = read_catalog(path)
+        assert world.balances["stock:reserved", "laptop-1"] == 0
+        assert world.balances["money:authorized", "USD"] == 0
+        assert (world.balances["money:merchant", "USD"] > 0) == bool(sold)
+        again = replayed(events, "tx-1") if last else None
+        assert again is None or (again.difference, again.complete) == (None, True), (at, moment)
+        shutil.rmtree(path)
+    assert boundaries > 20
+    assert (reverted > 10) == back
