@@ -9,6 +9,7 @@ from marketsim.drivers.clock import Clock
 from marketsim.saga.definition import Call, plain
 from marketsim.saga.engine import Engine
 from marketsim.saga.errors import (
+    NEVER_ARRIVED,
     NOTHING_STANDS,
     RETURNED_TOO_MUCH,
     Aborted,
@@ -100,12 +101,14 @@ class Calls:
         found = self.call(running, Invoke(want.operation, want.attempt, None, "probe"))
         if found.outcome == "unknown":
             return came
-        if found.code == NOTHING_STANDS:
+        # A service that fences, and has seen neither, has not seen the revert of what may still arrive.
+        if found.code == NOTHING_STANDS or (found.code == NEVER_ARRIVED and want.result is not None):
             result = came.result if came.outcome == "succeeded" else {"confirmed": want.operation.probe_name}
             return Came(want, "succeeded", result)
         if found.code == RETURNED_TOO_MUCH:
             return Came(want, "failed", code=found.code, reason=found.reason)
-        reason = "the service says that it still stands"
+        never = found.code == NEVER_ARRIVED
+        reason = "the service has not seen it" if never else "the service says that it still stands"
         still = Came(want, "failed", code="not_reverted", reason=reason, retry="safe")
         return came if came.outcome == "unknown" else still
 

@@ -13,7 +13,6 @@ from marketsim.saga.events import Event, TransactionBegan
 from marketsim.saga.faults import FaultPlan, FaultRule
 from marketsim.saga.policies import policy_of
 from marketsim.saga.tape import Tape
-from marketsim.saga.wants import Came, Stop
 
 __all__ = ["DurableLog", "live_driver", "present", "recover", "transact"]
 
@@ -89,11 +88,6 @@ def recover(
         saga = saga_of(began)
         rules = fault_plan(began, saga, deaths=deaths_in(events)).rules
         plan = FaultPlan([*rules, *extra(saga)])
-        running = resume(driver, saga, policy_of(began), Tape(began.seed), events, plan)
-        if back:
-            driver.expect(
-                running, Came(Stop("cancelled", "recovered, and not wanted any more"), "stopped"), 0
-            )
-        resumed.append(running)
+        resumed.append(resume(driver, saga, policy_of(began), Tape(began.seed), events, plan, back=back))
     driver.run()
     return resumed

@@ -45,7 +45,16 @@ from marketsim.saga.tape import Tape
 from marketsim.saga.taxonomy import FAULTS
 from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want
 
-__all__ = ["by_engine", "deaths_in", "fault_plan", "open_transactions", "resume", "same", "try_again"]
+__all__ = [
+    "CALLED_BACK",
+    "by_engine",
+    "deaths_in",
+    "fault_plan",
+    "open_transactions",
+    "resume",
+    "same",
+    "try_again",
+]
 
 _BY_OTHERS = ("ledger.", "order.", "notification.", "service.", "fault.", "process.", "dead_letter.")
 _STARTS = (OperationStarted, CompensationStarted)
@@ -82,6 +91,10 @@ def open_transactions(events: Iterable[Event]) -> dict[str, list[Event]]:
     return found
 
 
+CALLED_BACK = Stop("cancelled", "recovered, and not wanted any more")
+"""What a transaction is told that is recovered in order to be reverted, unless it is past its pivot."""
+
+
 def fault_plan(began: TransactionBegan, saga: Saga, *, deaths: int = 0) -> FaultPlan:
     """The faults a transaction began with, less those that kill a process and did so often enough.
 
@@ -104,10 +117,13 @@ def resume(
     tape: Tape,
     recorded: Iterable[Event],
     plan: FaultPlan,
+    *,
+    back: bool = False,
 ) -> Running:
     """Go on with a transaction from its recorded events; the driver's ``run`` then finishes it.
 
-    Raises Diverged if the saga, run again, does not want what was recorded.
+    With ``back`` it is called back before anything new begins. Raises Diverged if the saga, run again,
+    does not want what was recorded.
     """
     recorded = list(recorded)
     events = [event for event in recorded if by_engine(event)]
@@ -115,7 +131,7 @@ def resume(
     assert isinstance(began, TransactionBegan)
     engine = Engine(saga, policy, tape, began)
     running = Running(engine, engine.run(), plan, tape)
-    rerun = _Rerun(running, deque(events), _asked_again(recorded))
+    rerun = _Rerun(running, deque(events), _asked_again(recorded), back)
     want, finished = rerun.through()
     if finished:
         return running
@@ -143,6 +159,10 @@ def resume(
     stops = {event.code for event in recorded if isinstance(event, TransactionCancelRequested)}
     driver.stop_in_time(running, parse_time(began.time), stops)
     driver.pump(running, want)
+    if engine.called_back is not None:
+        # It was waiting for something, and is told so before that comes.
+        engine.called_back = None
+        driver.expect(running, Came(CALLED_BACK, "stopped"), 0)
     return running
 
 
@@ -232,12 +252,13 @@ def _asked_again(events: Iterable[Event]) -> set[str]:
 class _Rerun:
     """Feeds an engine from the record until the record is used up."""
 
-    def __init__(self, running: Running, expected: deque[Event], again: set[str]) -> None:
+    def __init__(self, running: Running, expected: deque[Event], again: set[str], back: bool = False) -> None:
         self.running = running
         self.run = running.run
         self.expected = expected
-        self._time = ""
         self.again = again
+        self.back = back
+        self._time = ""
         self.under_way: list[Invoke | Wait] = []
 
     def through(self) -> tuple[Want, bool]:
@@ -274,6 +295,8 @@ class _Rerun:
 
     def _match(self, event: Event) -> None:
         found = self.expected.popleft()
+        if self.back and not self.expected:
+            self.running.engine.called_back = CALLED_BACK
         if not same(event, found):
             raise Diverged(
                 f"the saga now wants {event.type} where the stream has {found.type}",

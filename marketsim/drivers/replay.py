@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from marketsim.drivers.clock import Clock, parse_time
-from marketsim.drivers.recovery import resume, same
+from marketsim.drivers.recovery import CALLED_BACK, resume, same
 from marketsim.drivers.virtual import Driver, World
 from marketsim.saga.definition import Operation, Policy, Role, Saga
 from marketsim.saga.errors import Diverged, InputError, ProcessCrashed, quoted
@@ -27,6 +27,7 @@ from marketsim.saga.events import (
     ProcessRecovered,
     TransactionAbandoned,
     TransactionBegan,
+    TransactionCancelRequested,
     TransactionStuck,
 )
 from marketsim.saga.fault import Fault
@@ -100,7 +101,12 @@ def replay(
     difference, complete = None, True
     try:
         driver.begin(saga, policy, Tape(began.seed), _fresh(began), plan)
-        _run(driver, log, lambda: resume(driver, saga, policy, Tape(began.seed), log.compared, plan))
+
+        def again() -> None:
+            back = _called_back(own[len(log.compared) :])
+            resume(driver, saga, policy, Tape(began.seed), log.compared, plan, back=back)
+
+        _run(driver, log, again)
         log.finish()
     except _RecordEnded:
         # What services say when all is over may have come when nobody was there any more.
@@ -127,6 +133,16 @@ def _run(driver: Driver, log: "_ComparingLog", again: Callable[[], object]) -> N
             # What the dead process lived through and did not record is no time for the next one.
             driver.clock.now_us = next_us
             start = again
+
+
+def _called_back(rest: Sequence[Event]) -> bool:
+    """Whether the process that recovers now was told to call the transaction back."""
+    for event in rest[1:]:
+        if isinstance(event, TransactionCancelRequested) and event.reason == CALLED_BACK.reason:
+            return True
+        if isinstance(event, ProcessRecovered):
+            return False
+    return False
 
 
 def _fresh(began: TransactionBegan) -> TransactionBegan:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from marketsim.market.ledger import reversed_postings
 from marketsim.saga.definition import Call
-from marketsim.saga.errors import NOTHING_STANDS, RETURNED_TOO_MUCH, Failed, Partial
+from marketsim.saga.errors import NEVER_ARRIVED, NOTHING_STANDS, RETURNED_TOO_MUCH, Failed, Partial
 from marketsim.saga.events import JSONObject, LedgerPosted, Posting, ServiceNoted
 
 __all__ = ["check_fence", "done_already", "give_back", "post_next", "totals", "what_is_whole", "what_stands"]
@@ -26,12 +26,12 @@ def post_next(call: Call, postings: Iterable[Posting]) -> LedgerPosted:
     return call.post(postings, part=call.world.parts(call.transaction, call.operation, call.compensation) + 1)
 
 
-def give_back(call: Call) -> list[Posting]:
+def give_back(call: Call, *, fences: bool = True) -> list[Posting]:
     """Post the reverse of what stands of the operation; the lines that it undoes.
 
-    Where the operation never arrived it is fenced, to be refused if it does. Raises Failed if the
-    transaction no longer holds what is to be taken back: while an order stands, the units it sold
-    cannot be put on sale again. Raises Partial where only a part is given back.
+    Where the operation never arrived it is fenced (if the service ``fences``), to be refused if it does.
+    Raises Failed if the transaction no longer holds what is to be taken back: while an order stands, the
+    units it sold cannot be put on sale again. Raises Partial where only a part is given back.
     """
     world, operation = call.world, call.operation
     whole: list[Posting] = world.done(call.transaction, operation)
@@ -40,7 +40,7 @@ def give_back(call: Call) -> list[Posting]:
         return whole
     standing: list[Posting] = world.standing(call.transaction, operation)
     if not standing:
-        if not whole and not world.effect(ServiceNoted, call.key):
+        if fences and not whole and not world.effect(ServiceNoted, call.key):
             call.note("fenced")
         # Asked again, it answers what it did.
         return whole if world.parts(call.transaction, operation, call.compensation) else []
@@ -99,13 +99,18 @@ def totals(lines: Iterable[Posting]) -> JSONObject:
     return counted
 
 
-def what_stands(call: Call) -> list[Posting]:
+def what_stands(call: Call, *, fences: bool = True) -> list[Posting]:
     """What stands of the operation; for a probe.
 
     Raises Failed if nothing does, or if more was given back than was taken.
     """
     standing: list[Posting] = call.world.standing(call.transaction, call.operation)
     if not standing:
+        arrived = call.world.done(call.transaction, call.operation) or call.world.fenced(
+            call.transaction, call.operation
+        )
+        if fences and not arrived:
+            raise Failed(NEVER_ARRIVED, "the service has not seen it yet")
         raise Failed(NOTHING_STANDS, "the service has nothing of it")
     done = {
         (line.account, line.unit): line.amount for line in call.world.done(call.transaction, call.operation)
@@ -115,9 +120,9 @@ def what_stands(call: Call) -> list[Posting]:
     return standing
 
 
-def what_is_whole(call: Call, unit: str, wanted: int) -> JSONObject:
+def what_is_whole(call: Call, unit: str, wanted: int, *, fences: bool = True) -> JSONObject:
     """What stands of the operation, for a probe; raises Failed as well if it is less than was wanted."""
-    found = totals(what_stands(call))
+    found = totals(what_stands(call, fences=fences))
     if found.get(unit, 0) < wanted:
-        raise Failed("partly_done", f"{found.get(unit, 0)} of {wanted} were done")
+        raise Failed("partly_done", "only a part of it was done")
     return found

@@ -6,6 +6,7 @@ import msgspec
 
 from marketsim.market.effects import check_fence, done_already, give_back, post_next, totals, what_is_whole
 from marketsim.market.ledger import AUTHORIZED, MERCHANT, customer_account, money
+from marketsim.market.money import format_minor
 from marketsim.saga.definition import Call
 from marketsim.saga.errors import Aborted, Failed, InputError, Unknown, nearest, quoted
 from marketsim.saga.events import JSONObject, LedgerPosted, ServiceNoted
@@ -108,7 +109,8 @@ def capture(call: Call, authorized_by: str, customer: str) -> JSONObject:
         _take(call, part_minor, currency, AUTHORIZED, MERCHANT)
     if part_minor < rest_minor:
         taken_minor = wanted_minor - rest_minor + part_minor
-        raise Unknown("partial_capture", f"{taken_minor} of {wanted_minor} were captured")
+        part = f"{format_minor(taken_minor, currency)} of {format_minor(wanted_minor, currency)}"
+        raise Unknown("partial_capture", f"{part} were captured")
     return {"amount_minor": wanted_minor, "currency": currency}
 
 
@@ -125,8 +127,12 @@ def refund(call: Call) -> JSONObject:
         if call.attempt == 1:
             raise Unknown("refund_pending", "the refund is pending")
         raise Failed("refund_failed", "the refund was pending, and failed")
-    given: JSONObject = {"amount_minor": 0, "currency": call.world.currency} | totals(give_back(call))
-    if call.world.noted(call.transaction, call.operation, "pending"):
+    # A provider that knows no keys cannot refuse what arrives late, nor what its bank settles by itself.
+    pending = call.world.noted(call.transaction, call.operation, "pending")
+    fences = bool(_rule(call).kept_us) and not pending
+    back = totals(give_back(call, fences=fences))
+    given: JSONObject = {"amount_minor": 0, "currency": call.world.currency} | back
+    if pending:
         given["awaits_us"] = PENDING_MAX_US
     return given
 
@@ -138,12 +144,16 @@ def payment_status(call: Call, wanted_minor: int) -> JSONObject:
     """
     if call.world.noted(call.transaction, call.operation, "pending"):
         raise Unknown("pending", "the payment has not settled yet")
-    return what_is_whole(call, "amount_minor", wanted_minor)
+    return what_is_whole(call, "amount_minor", wanted_minor, fences=bool(_rule(call).kept_us))
+
+
+def _rule(call: Call) -> Rule:
+    return rule_named(call.began.services.get("payment", DEFAULT_RULE))
 
 
 def _take(call: Call, amount_minor: int, currency: str, source: str, target: str) -> JSONObject:
     """Move money at the customer's cost, once under a key as far as the provider remembers it."""
-    rule = rule_named(call.began.services.get("payment", DEFAULT_RULE))
+    rule = _rule(call)
     taken: JSONObject = {"amount_minor": amount_minor, "currency": currency}
     if call.fault == SETTLED:
         if done_already(call):
@@ -173,7 +183,8 @@ def _take(call: Call, amount_minor: int, currency: str, source: str, target: str
 
 def _partly(part_minor: int, amount_minor: int, currency: str) -> Aborted:
     payload: JSONObject = {"amount_minor": part_minor, "wanted_minor": amount_minor, "currency": currency}
-    return Aborted(f"only {part_minor} of {amount_minor} were authorized", payload)
+    part = f"{format_minor(part_minor, currency)} of {format_minor(amount_minor, currency)}"
+    return Aborted(f"only {part} were taken", payload)
 
 
 def _answered_before(call: Call, rule: Rule, amount_minor: int) -> bool:

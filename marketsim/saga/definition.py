@@ -271,8 +271,9 @@ class Operation:
         """Declare how the service is asked what stands of this operation (a decorator): the probe.
 
         The handler changes nothing. It returns what the action would have returned; it raises Failed
-        with the code NOTHING_STANDS if nothing does, RETURNED_TOO_MUCH if its revert gave back more
-        than it took, another one if a part of it stands, and Unknown if that cannot be told. Raises
+        with the code NOTHING_STANDS if nothing does, NEVER_ARRIVED if that is because it has seen neither
+        the operation nor a revert that fences it, RETURNED_TOO_MUCH if more was given back than taken,
+        another one if a part of it stands, and Unknown if that cannot be told. Raises
         DefinitionError for an operation that has a probe already.
         """
         if self.probe is not None:

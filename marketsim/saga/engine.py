@@ -90,6 +90,11 @@ class Engine(UnderWay):
         followers, missing, ready = self.saga.followers, self.saga.waits.copy(), self.saga.first
         waited_for = self._open
         while ready or waited_for:
+            if self.called_back is not None:
+                stop, self.called_back = self.called_back, None
+                yield from self._stop(stop)
+                ready = ready if self._failed is None else []
+                continue
             for operation in ready:
                 self._touched[operation.name] = Touched(operation, self.now_us)
                 yield self._invoke(operation, 1)
@@ -321,7 +326,7 @@ class Engine(UnderWay):
             yield CompensationSkipped(**place, reason=why)
             stuck.append(operation.name)
         elif self._expired(touched):
-            why = f"the time to revert it was {operation.revert_ttl_us} us from its success, and has passed"
+            why = "the time in which it could be reverted has passed"
             yield CompensationExpired(**place, reason=why)
             stuck.append(operation.name)
         else:
@@ -330,7 +335,7 @@ class Engine(UnderWay):
     def _expired(self, touched: Touched) -> bool:
         # Counted from each attempt anew, as some engines do, the time is never over.
         ttl_us = touched.operation.revert_ttl_us
-        if not ttl_us or self.policy.expiry == "from_attempt":
+        if not ttl_us or touched.landed == "no" or self.policy.expiry == "from_attempt":
             return False
         return self.now_us - touched.landed_us > ttl_us
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 __all__ = [
+    "NEVER_ARRIVED",
     "NOTHING_STANDS",
     "RETURNED_TOO_MUCH",
     "Aborted",
@@ -73,6 +74,9 @@ class Diverged(MarketsimError):
 
 NOTHING_STANDS = "nothing_stands"
 """The code with which a probe says that nothing stands of its operation."""
+
+NEVER_ARRIVED = "never_arrived"
+"""The code with which a probe says that its operation, and a revert of it, may both still arrive."""
 
 RETURNED_TOO_MUCH = "returned_too_much"
 """The code with which a probe says that more was given back than was taken."""

@@ -44,7 +44,8 @@ class UnderWay:
     """A transaction of a saga under a policy: what it has touched, and what it waits for.
 
     Its driver keeps ``now_us`` at the present moment (microseconds since 1970). What is sent to it and
-    was not being waited for comes late: it is recorded, and reverted if nobody would otherwise.
+    was not being waited for comes late: it is recorded, and reverted if nobody would otherwise. Who
+    resumes it only to have it reverted sets ``called_back``, which is heard before anything new begins.
     """
 
     def __init__(self, saga: Saga, policy: Policy, tape: Tape, began: TransactionBegan) -> None:
@@ -55,6 +56,7 @@ class UnderWay:
         self.transaction = began.transaction
         self.results: dict[str, JSONObject] = {}
         self.now_us = 0
+        self.called_back: Stop | None = None
         self._touched: dict[str, Touched] = {}
         self._open: set[Invoke | Wait | Stop] = set()
         self._left: list[str] = []

@@ -11,6 +11,7 @@ from marketsim.market.ledger import AVAILABLE, RESERVED, SOLD
 from marketsim.market.money import format_minor, to_minor
 from marketsim.market.world import World
 from marketsim.saga.events import (
+    ENDS,
     CompensationStarted,
     CompensationSucceeded,
     Event,
@@ -45,8 +46,8 @@ class Course(msgspec.Struct, frozen=True):
 
     @property
     def end(self) -> Event:
-        """The event that ended it."""
-        return self.events[-1]
+        """The event that ended it; services may have had something to say after that."""
+        return next(event for event in reversed(self.events) if isinstance(event, ENDS))
 
     @property
     def outcome(self) -> str:

@@ -33,7 +33,7 @@ BROKEN = {
     "orra": 72,
     "temporal": 21,
     "temporal-parallel": 21,
-    "saga-py": 196,
+    "saga-py": 439,
     "camunda": 548,
     "agent-saga": 72,
 }

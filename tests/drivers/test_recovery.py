@@ -499,12 +499,23 @@ def test_any_three_faults_and_two_deaths_end_balanced_or_with_a_dead_letter(run,
     [
         (("charge_payment:hanging@1", "charge_payment:new_key@2"), {"lifecycle"}),
         (("reserve_stock:reservation_expired", "release_stock:not_idempotent"), {"stock-conserved"}),
-        (("reserve_stock:hanging", "release_stock:lost_release"), {"lifecycle"}),
-        (("charge_payment:hanging", "refund_payment:did_nothing"), {"lifecycle"}),
     ],
 )
 def test_what_no_engine_can_mend_is_found_by_the_checks(faults, rules):
     assert {found.rule for found in errors(purchased(*faults).log.events)} == rules
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ("reserve_stock:hanging", "release_stock:lost_release"),
+        ("charge_payment:hanging", "refund_payment:did_nothing"),
+    ],
+)
+def test_a_revert_that_never_reached_its_service_is_not_believed_while_its_operation_may_arrive(faults):
+    events = purchased(*faults).log.events
+    assert errors(events) == []
+    assert [event.type for event in events if isinstance(event, ENDS)] == ["transaction.stuck"]
 
 
 def test_a_revert_that_comes_twice_where_nothing_was_done_fences_what_hung():

@@ -300,7 +300,7 @@ def test_a_pending_payment_settles_though_it_was_refunded_and_is_refunded_then(m
     assert refund(market) == TAKEN
     assert paid(market) == 0
     notes = [event.note for event in market.log.events if isinstance(event, ServiceNoted)]
-    assert notes == ["pending", "fenced", "settled"]
+    assert notes == ["pending", "settled"]
 
 
 def test_a_late_payment_is_refunded_within_the_same_transaction():

@@ -7,7 +7,7 @@ from marketsim.market import gateway, services
 from marketsim.market.ledger import AVAILABLE, MERCHANT, RESERVED, SOLD, customer_account, money, stock
 from marketsim.market.ledger import reversed_postings as undone
 from marketsim.saga.definition import Call
-from marketsim.saga.errors import NOTHING_STANDS, RETURNED_TOO_MUCH, Aborted, Failed, Partial
+from marketsim.saga.errors import NEVER_ARRIVED, NOTHING_STANDS, RETURNED_TOO_MUCH, Aborted, Failed, Partial
 from marketsim.saga.events import (
     CatalogChanged,
     LedgerPosted,
@@ -357,7 +357,7 @@ def test_a_probe_tells_what_the_operation_told_and_changes_nothing(market, probe
 
     with pytest.raises(Failed) as nothing:
         asked()
-    assert nothing.value.code == NOTHING_STANDS
+    assert nothing.value.code == NEVER_ARRIVED
     answer = do(market)
     assert asked() == answer
     undo(market)
@@ -379,7 +379,7 @@ def test_a_probe_tells_when_more_was_given_back_than_was_taken(market):
 
 def test_a_probe_tells_a_part_from_the_whole(market):
     reserve(market)
-    with pytest.raises(Failed, match="2 of 3 were done") as failed:
+    with pytest.raises(Failed, match="only a part of it was done") as failed:
         services.reservation_status(action(market, "reserve"), "laptop-1", 3)
     assert failed.value.code == "partly_done"
 

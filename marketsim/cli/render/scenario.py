@@ -11,6 +11,7 @@ from marketsim.cli.render.text import printable
 from marketsim.cli.render.theme import glyphs_for
 from marketsim.cli.render.timeline import Timeline
 from marketsim.market.ledger import RESERVED, SOLD
+from marketsim.saga.events import TransactionCommitted
 from marketsim.scenario.run import Result
 
 __all__ = ["show_result"]
@@ -28,7 +29,9 @@ def show_result(result: Result, console: Console, stream: TextIO, *, brief: bool
             console.print()
             timeline = Timeline(stream, on=console)
             timeline.show_all(course.events)
-            console.print(Text(f"  {course.transaction} {course.outcome}", "name"))
+            left = course.end.left if isinstance(course.end, TransactionCommitted) else []
+            without = f" without {', '.join(left)}" if left else ""
+            console.print(Text(f"  {course.transaction} {course.outcome}{without}", "name"))
         console.print()
         _show_left(result, console)
         show_findings(result.findings, console, glyphs, checks=len(CHECKS), events=len(result.events))

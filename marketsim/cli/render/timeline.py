@@ -10,7 +10,7 @@ from rich.text import Text
 from marketsim.cli.render.text import printable, wrapped
 from marketsim.cli.render.theme import Glyphs, console, glyphs_for
 from marketsim.cli.render.words import duration, effect_words, elapsed_us, moment, request_words, result_words
-from marketsim.saga.errors import NOTHING_STANDS
+from marketsim.saga.errors import NEVER_ARRIVED, NOTHING_STANDS
 from marketsim.saga.events import (
     CompensationExpired,
     CompensationFailed,
@@ -35,15 +35,18 @@ from marketsim.saga.events import (
     OperationSuspended,
     OperationUnknown,
     ProcessRecovered,
+    ServiceNoted,
     TransactionBegan,
     TransactionCancelRequested,
     TransactionCompensating,
     TransactionRejected,
 )
+from marketsim.saga.taxonomy import FAULTS
 
 __all__ = ["Timeline"]
 
 _OUTCOMES = (OperationSucceeded, OperationFailed, OperationUnknown, OperationAborted)
+_MAY_STAND = (OperationSucceeded, OperationUnknown, OperationAborted, OperationSuspended)
 _NAME_WIDTH = 27
 _TIME_WIDTH = 10
 _UNSEEN = "unseen by the engine"
@@ -54,6 +57,7 @@ class _Attempt(msgspec.Struct):
 
     started: Event
     fault: str = ""
+    landed: bool = False
     effects: list[str] = []
     told: int = 0
     earlier: list[str] = []
@@ -76,6 +80,7 @@ class Timeline:
         self._began: TransactionBegan | None = None
         self._depth: dict[str, int] = {}
         self._attempts: dict[tuple[str, str], _Attempt] = {}
+        self._asked: dict[str, _Attempt] = {}
         self._under_way: list[str] = []
         self._kinds: dict[str, str] = {}
         self._may_stand = False
@@ -93,8 +98,8 @@ class Timeline:
         if isinstance(event, _OUTCOMES):
             if event.operation in self._under_way:
                 self._under_way.remove(event.operation)
-            landed = isinstance(event, OperationSucceeded | OperationUnknown)
-            self._may_stand = self._may_stand or (landed and self._kinds[event.operation] == "compensatable")
+        if isinstance(event, _MAY_STAND) and self._kinds[event.operation] == "compensatable":
+            self._may_stand = True
         draw = _DRAW.get(type(event))
         if draw is not None:
             draw(self, event)
@@ -122,7 +127,9 @@ class Timeline:
             printable(self.title or f"{event.saga}: {request_words(event.request, self.glyphs)}"),
         )
         self.console.print(head)
-        facts = f"policy {event.policy}, seed {event.seed}, {event.time}"
+        rules = f" but {result_words(event.rules)}" if event.rules else ""
+        services = f", {result_words(event.services)}" if event.services else ""
+        facts = f"policy {event.policy}{rules}{services}, seed {event.seed}, {event.time}"
         self.console.print(Text(f"  {printable(facts)}", "faint"))
         for fault in event.faults:
             self.console.print(Text(f"  to be injected: {printable(fault)}", "fault"))
@@ -132,6 +139,7 @@ class Timeline:
         attempt = self._attempts.get((event.operation, event.compensation))
         if attempt is not None:
             attempt.effects = [*attempt.effects, effect_words(event, self.glyphs)]
+            attempt.landed = attempt.landed or not isinstance(event, ServiceNoted)
 
     def _operation_started(self, event: OperationStarted) -> None:
         if event.operation not in self._depth:
@@ -146,21 +154,28 @@ class Timeline:
 
     def _attempt(self, event: OperationStarted | CompensationStarted, compensation: str) -> _Attempt:
         before = self._attempts.get((event.operation, compensation))
-        return _Attempt(event, earlier=[*before.earlier, *before.effects] if before is not None else [])
+        if before is None:
+            return _Attempt(event)
+        return _Attempt(event, landed=before.landed, earlier=[*before.earlier, *before.effects])
 
     def _fault(self, event: FaultInjected) -> None:
-        attempt = self._attempts.get((event.operation, event.compensation))
-        if attempt is not None:
-            attempt.fault = event.fault
         self._depth.setdefault(event.operation, max(self._depth.values(), default=-1) + 1)
-        if event.fault.startswith("crash"):
+        attempt = self._attempts.get((event.operation, event.compensation))
+        fault = FAULTS.get(event.fault)
+        if fault is not None and fault.outcome == "crash":
+            place = event.probe or event.compensation or event.operation
             what = f"the process dies here: {event.fault}"
-            self._line(
-                event, self.glyphs.crash, event.compensation or event.operation, what, "fault", injected=True
-            )
+            self._line(event, self.glyphs.crash, place, what, "fault", injected=True)
+        elif event.probe:
+            self._asked[event.operation] = _Attempt(event, fault=event.fault)
+        elif attempt is not None:
+            attempt.fault = event.fault
 
     def _succeeded(self, event: OperationSucceeded) -> None:
-        words = self._effects(event) or result_words(event.result)
+        attempt = self._attempts.get((event.operation, ""))
+        known = attempt is not None and attempt.told and attempt.told == len(attempt.effects)
+        words = (result_words(event.result) if known else self._effects(event)) or result_words(event.result)
+        words += "" if known else self._mark(attempt)
         self._line(event, self.glyphs.forward, event.operation, words, "forward")
 
     def _failed(self, event: OperationFailed) -> None:
@@ -175,7 +190,8 @@ class Timeline:
         self._line(event, self.glyphs.unknown, event.operation, words, "unknown")
 
     def _aborted(self, event: OperationAborted) -> None:
-        self._line(event, self.glyphs.failed, event.operation, f"aborts: {event.reason}", "failed")
+        words = f"aborts: {event.reason}{self._mark(self._attempts.get((event.operation, '')))}"
+        self._line(event, self.glyphs.failed, event.operation, words, "failed")
 
     def _progress(self, event: OperationProgress) -> None:
         self._line(event, self.glyphs.bar, event.operation, result_words(event.payload), "faint")
@@ -183,9 +199,9 @@ class Timeline:
     def _probed(self, event: OperationProbed) -> None:
         words = {"landed": "it had landed", "not_landed": "nothing had landed"}
         said = words.get(event.outcome, f"no answer ({event.code})")
-        if event.outcome == "not_landed" and event.code != NOTHING_STANDS:
+        if event.outcome == "not_landed" and event.code not in (NOTHING_STANDS, NEVER_ARRIVED):
             said = event.reason
-        said = f"asked: {said}"
+        said = f"asked: {said}{self._mark(self._asked.pop(event.operation, None))}"
         said += f", {result_words(event.result)}" if event.result else ""
         glyph = self.glyphs.unknown if event.outcome == "unknown" else self.glyphs.again
         self._line(event, glyph, event.probe, said, "unknown")
@@ -225,13 +241,25 @@ class Timeline:
 
     def _reverted(self, event: CompensationSucceeded) -> None:
         attempt = self._attempts[event.operation, event.compensation]
-        words = self._effects(event) or "nothing had landed, nothing to undo"
-        if attempt.fault and not attempt.effects:
-            words = f"says that it is done: {attempt.fault} {self.glyphs.fault} injected"
+        action = self._attempts.get((event.operation, ""))
+        landed = action is not None and action.landed
+        nothing = "nothing is left to undo" if landed else "nothing had landed, nothing to undo"
+        words = self._effects(event) or nothing
+        if "confirmed" in event.result:
+            words = f"no answer; asked, the service has nothing left{self._mark(attempt)}"
+        elif attempt.fault and not attempt.effects:
+            words = f"says that it is done{self._mark(attempt)}"
+        else:
+            words += self._mark(attempt)
         self._line(event, self.glyphs.back, event.compensation, words, "revert")
+
+    def _mark(self, attempt: _Attempt | None) -> str:
+        """What was injected into an attempt, to be put behind its words."""
+        return f": {attempt.fault} {self.glyphs.fault} injected" if attempt and attempt.fault else ""
 
     def _partly(self, event: CompensationPartial) -> None:
         words = f"only a part: {result_words(event.result)}; remains: {result_words(event.remains)}"
+        words += self._mark(self._attempts.get((event.operation, event.compensation)))
         self._line(event, self.glyphs.failed, event.compensation, words, "failed")
 
     def _revert_failed(self, event: CompensationFailed) -> None:
@@ -272,9 +300,9 @@ class Timeline:
         attempt = self._attempts.get((event.operation, getattr(event, "compensation", "")))
         injected = attempt is not None and attempt.fault and attempt.fault in code
         number = f"attempt {event.attempt}: " if event.attempt > 1 or injected else ""
-        mark = f" {self.glyphs.fault} injected" if injected else ""
+        mark = f" {self.glyphs.fault} injected" if injected else self._mark(attempt)
         why = f" ({reason})" if reason and not injected and reason != code else ""
-        return f"{number}{code}{mark}{why}"
+        return f"{number}{code}{mark}{why}" if injected else f"{number}{code}{why}{mark}"
 
     def _effects(self, event: Event) -> str:
         place = (getattr(event, "operation", ""), getattr(event, "compensation", ""))

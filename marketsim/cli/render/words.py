@@ -100,7 +100,7 @@ def effect_words(event: EffectEvent, glyphs: Glyphs) -> str:
 
 
 _NOTES = {
-    "fenced": "nothing had landed; if it still arrives it is refused",
+    "fenced": "nothing had landed; should it still arrive, it is refused",
     "pending": "it is pending, and may settle later",
     "settled": "it settles after all",
     "answered_500": "the service remembers its 500",
@@ -116,7 +116,7 @@ def result_words(result: dict[str, Any]) -> str:
         if key == "currency" and any(other.endswith("_minor") for other in result):
             continue
         if isinstance(value, list):
-            shown.append(f"{len(value)} {key}")
+            shown.append(f"{len(value)} {key if len(value) != 1 else key.removesuffix('s')}")
         elif key.endswith("_minor") and isinstance(value, int) and currency in CURRENCIES:
             shown.append(f"{key.removesuffix('_minor')} {format_minor(value, currency)}")
         else:
