@@ -62,9 +62,21 @@ def show_fault(
     for saga, names in places.items():
         session.say(f"  {saga:<10}  {', '.join(names)}")
     saga, names = next(iter(places.items()))
-    words = "purchase laptop-1" if saga == "purchase" else "checkout laptop-1"
-    session.say(f"  try         marketsim {words} --fail {names[0]}:{fault.name}")
+    session.say(
+        f"  try         marketsim {saga} laptop-1 --fail {names[0]}:{fault.name}{_cause(saga, names[0])}"
+    )
     return 0
+
+
+_CAUSES = {"purchase": "place_order:error", "checkout": "capture_payment:card_declined"}
+
+
+def _cause(saga: str, place: str) -> str:
+    """What else has to fail, so that a revert is made at all and can be struck."""
+    from marketsim.market.sagas import SAGAS
+
+    found = SAGAS[saga].find(place)
+    return f" --fail {_CAUSES[saga]}" if found is not None and found[1] == "revert" else ""
 
 
 def _places(fault: "Fault") -> "dict[str, list[str]]":

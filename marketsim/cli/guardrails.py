@@ -200,8 +200,7 @@ def _verdicts(world: "World", question: _Question) -> list[_Verdict]:
 
 
 def _check_file(session: Session, file: Path, currency: str) -> int:
-    from marketsim.market._rules import unmatched
-    from marketsim.market.guardrails import described
+    from marketsim.market.guardrails import described, unmatched
     from marketsim.market.rules import rules_of
     from marketsim.market.world import World
 

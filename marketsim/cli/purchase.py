@@ -49,7 +49,7 @@ def purchase(
 @command(
     checkout_app,
     "checkout",
-    example="marketsim checkout laptop-1 mouse-1=2 --fail capture_payment:card_declined",
+    example="marketsim checkout laptop-1 tent-1=2 --fail capture_payment:card_declined",
     writes=True,
 )
 def checkout(

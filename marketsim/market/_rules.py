@@ -8,15 +8,14 @@ import msgspec
 from msgspec import UNSET
 
 from marketsim.market._records import ID, RecordWrong, check_text
-from marketsim.market.catalog import Catalog
 from marketsim.market.documents import Document, bind
 from marketsim.market.money import to_minor
-from marketsim.market.rules import Condition, Rule, rules_of, scopes, tests_of, window
+from marketsim.market.rules import BUILT_IN, Condition, Rule, rules_of, scopes, tests_of, values_of, window
 from marketsim.saga.definition import plain
-from marketsim.saga.errors import CatalogError, InputError, nearest, quoted
+from marketsim.saga.errors import CatalogError, InputError, quoted
 from marketsim.saga.events import JSONObject
 
-__all__ = ["RULES_MAX", "RULES_SIZE_MAX_BYTES", "check_guardrails", "recorded_rules", "unmatched"]
+__all__ = ["RULES_MAX", "RULES_SIZE_MAX_BYTES", "check_guardrails", "recorded_rules"]
 
 RULES_MAX = 1_000
 """How many guardrails may be declared."""
@@ -90,7 +89,7 @@ def _check_money(document: Document, path: _Path, rule: Rule, currency: str) -> 
     amounts: list[tuple[_Path, Any]] = [(("at_most",), rule.at_most)] if rule.of in ("total", "price") else []
     for index, condition in enumerate(rule.where):
         if condition.field == "price":
-            amounts += _values(index, condition)
+            amounts += values_of(index, condition)
     for place, amount in amounts:
         try:
             to_minor(amount, currency)
@@ -116,12 +115,10 @@ def _slips(rule: Rule) -> Iterator[_Slip]:
 
 
 def _in_names(rule: Rule) -> Iterator[_Slip]:
-    from marketsim.market.sagas import SAGAS
-
     if not re.match(ID, rule.name):
         allowed = "1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or a digit"
         yield ("name",), f"{quoted(rule.name)} is no name for a rule", f"allowed: {allowed}"
-    if any(rule.name in saga.guardrails for saga in SAGAS.values()):
+    if rule.name in BUILT_IN:
         yield ("name",), f"{quoted(rule.name)} is a rule that is built in", "give it another name"
     yield from _in_text(("sentence",), rule.sentence)
 
@@ -198,20 +195,12 @@ def _in_condition(index: int, condition: Condition) -> Iterator[_Slip]:
     if tests[0] in ("above", "below") and condition.field != "price":
         what = f"a {condition.field} is not {tests[0]} anything"
         yield (*place, tests[0]), what, "only a price is; write is, is_not, in or not_in"
-    values = _values(index, condition)
+    values = values_of(index, condition)
     if not 1 <= len(values) <= _VALUES_MAX:
         what = "no value is named" if not values else f"there are {len(values):,} values"
         yield (*place, tests[0]), what, f"name 1 to {_VALUES_MAX:,}"
     for path, value in values:
         yield from _in_value(path, condition.field, value)
-
-
-def _values(index: int, condition: Condition) -> list[tuple[_Path, Any]]:
-    test, value = tests_of(condition)[0]
-    place: _Path = ("where", index, test.rstrip("_"))
-    if not isinstance(value, list):
-        return [(place, value)]
-    return [((*place, number), each) for number, each in enumerate(value)]
 
 
 def _in_value(path: _Path, field: str, value: object) -> Iterator[_Slip]:
@@ -222,21 +211,3 @@ def _in_value(path: _Path, field: str, value: object) -> Iterator[_Slip]:
         yield path, f"a {field} is text, not {value}", "put it in quotes"
     else:
         yield from _in_text(path, value)
-
-
-def unmatched(rules: Iterable[Rule], catalog: Catalog) -> Iterator[str]:
-    """A note for each value in a condition that nothing in the catalog has: it may be mistyped."""
-    known = {field: _known(catalog, field) for field in ("product", "name", "category", "condition")}
-    known["customer"] = {user["id"] for user in catalog.users}
-    for rule in rules:
-        for index, condition in enumerate(rule.where):
-            names = known.get(condition.field, set())
-            for _, value in _values(index, condition):
-                if value and condition.field in known and value not in names:
-                    what = f"nothing in the catalog has the {condition.field} {quoted(value)}"
-                    yield f"{rule.name}: {what} ({nearest(value, names)})"
-
-
-def _known(catalog: Catalog, field: str) -> set[str]:
-    key = "id" if field == "product" else field
-    return {text for record in catalog.products if isinstance(text := record.get(key), str)}

@@ -3,8 +3,9 @@
 from functools import lru_cache
 
 from marketsim.market import gateway, services
+from marketsim.market.limits import limit
 from marketsim.market.purchase import REFUND_TTL_US
-from marketsim.market.requests import limit, lines_of
+from marketsim.market.requests import lines_of
 from marketsim.saga.definition import SECOND_US, Call, Operation, Retry, Saga
 from marketsim.saga.events import JSONObject
 

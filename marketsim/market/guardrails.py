@@ -26,11 +26,12 @@ from msgspec import UNSET
 
 from marketsim.market.money import format_minor
 from marketsim.market.requests import lines_of
-from marketsim.market.rules import DAYS, TESTS, Condition, Rule, scopes, tests_of, window
+from marketsim.market.rules import DAYS, TESTS, Condition, Rule, scopes, tests_of, values_of, window
 from marketsim.saga.definition import Call
+from marketsim.saga.errors import nearest, quoted
 
 if TYPE_CHECKING:
-    from marketsim.market.catalog import Product
+    from marketsim.market.catalog import Catalog, Product
     from marketsim.market.world import World
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Wanted",
     "broken_rule",
     "described",
+    "unmatched",
     "wanted_of",
     "why_broken",
 ]
@@ -257,3 +259,24 @@ def _shown(rule: Rule, amount: Any, world: "World") -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+# What nothing can meet.
+
+
+def unmatched(rules: Iterable[Rule], catalog: "Catalog") -> Iterator[str]:
+    """A note for each value in a condition that nothing in the catalog has: it may be mistyped."""
+    known = {field: _known(catalog, field) for field in ("product", "name", "category", "condition")}
+    known["customer"] = {user["id"] for user in catalog.users}
+    for rule in rules:
+        for index, condition in enumerate(rule.where):
+            names = known.get(condition.field, set())
+            for _, value in values_of(index, condition):
+                if value and condition.field in known and value not in names:
+                    what = f"nothing in the catalog has the {condition.field} {quoted(value)}"
+                    yield f"{rule.name}: {what} ({nearest(value, names)})"
+
+
+def _known(catalog: "Catalog", field: str) -> set[str]:
+    key = "id" if field == "product" else field
+    return {text for record in catalog.products if isinstance(text := record.get(key), str)}

@@ -1,7 +1,7 @@
 """The purchase saga: check, reserve while the delivery is estimated, charge, order, notify."""
 
 from marketsim.market import gateway, services
-from marketsim.market.requests import limit
+from marketsim.market.limits import limit
 from marketsim.saga.definition import SECOND_US, Call, Retry, Saga
 from marketsim.saga.events import JSONObject
 

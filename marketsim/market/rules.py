@@ -10,6 +10,7 @@ from marketsim.market.money import to_major, to_minor
 from marketsim.saga.events import JSONObject
 
 __all__ = [
+    "BUILT_IN",
     "DAYS",
     "TESTS",
     "Condition",
@@ -19,8 +20,12 @@ __all__ = [
     "rules_of",
     "scopes",
     "tests_of",
+    "values_of",
     "window",
 ]
+
+BUILT_IN = ("known_product", "known_customer", "cart_size", "quantity_limit", "price_limit")
+"""The guardrails that every saga of the market has; a declared one must be called something else."""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """The days of the week, as a rule names them."""
@@ -139,3 +144,12 @@ def window(hours: str) -> tuple[int, int]:
     """The first minute of the day that is allowed, and the first that no longer is."""
     start, end = (int(each[:2]) * 60 + int(each[3:5]) for each in hours.split("-"))
     return start, end
+
+
+def values_of(index: int, condition: Condition) -> list[tuple[tuple[str | int, ...], Any]]:
+    """The values that the condition of this number is about, each with its path in the rule."""
+    test, value = tests_of(condition)[0]
+    place: tuple[str | int, ...] = ("where", index, test.rstrip("_"))
+    if not isinstance(value, list):
+        return [(place, value)]
+    return [((*place, number), each) for number, each in enumerate(value)]

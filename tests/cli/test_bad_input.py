@@ -63,7 +63,7 @@ TYPED = [
     ("purchase laptop-1 --fail payment:gateway_dwn", "no fault is called 'gateway_dwn' (did you mean"),
     ("purchase laptop-1 --fail paymnt:gateway_down", "has no 'paymnt' (did you mean 'payment'?)"),
     ("purchase laptop-1 --fail payment:out_of_stock", "out_of_stock happens at inventory"),
-    ("purchase laptop-1 --fail payment:did_nothing", "did_nothing strikes reverts; payment is none"),
+    ("purchase laptop-1 --fail payment:did_nothing", "did_nothing strikes reverts; charge_payment is none"),
     ("purchase laptop-1 --fail release_stock:bounced", "bounced strikes operations"),
     ("purchase laptop-1 --fail payment:error@0", "count from 1 up"),
     ("purchase laptop-1 --fail payment:error%101", "is above 100 percent"),

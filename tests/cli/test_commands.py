@@ -1,6 +1,7 @@
 """Every command, as a person or a script uses it: what it does, what it says, and how it ends."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -255,7 +256,8 @@ def test_a_crash_kills_the_process_and_recovery_finishes_with_one_charge_and_one
     assert cli("audit", "show", "tx-1", "--json").document["outcome"]["outcome"] == "open"
     ran = cli("recover")
     assert ran.code == 0
-    assert "another process takes over and asks again: charge_payment" in ran.out
+    assert "another process takes over\n" in ran.out
+    assert "find_payment         asked: it had landed, amount USD 750.00" in ran.out
     assert "PURCHASED" in ran.out
     assert len(catalog_of(cli)["orders"]) == 1
     assert stock(cli) == 1
@@ -348,6 +350,11 @@ READERS = [
     "faults show timeout_after",
     "policies list",
     "policies show none",
+    "sagas list",
+    "sagas show checkout",
+    "failures list --all",
+    "guardrails list",
+    "compare happy-path",
     "scenarios list",
     "scenarios show lost-stock",
     "scenarios schema",
@@ -359,7 +366,10 @@ WRITERS = [
     "catalog restock lamp-1 4",
     "purchase laptop-1 --fail payment:card_declined",
     "purchase laptop-1",
+    "checkout laptop-1",
+    "checkout laptop-1 --fail capture_payment:card_declined",
     "recover",
+    "recover --back",
     "scenarios new mine.yaml",
     "catalog export catalog-copy.json",
     "audit export --output events.json",
@@ -650,18 +660,53 @@ def test_the_same_seed_gives_the_same_purchase(cli, market):
 
 
 def test_a_fault_and_a_policy_are_explained(cli):
-    assert "the effect  landed" in cli("faults", "show", "timeout_after").out
-    assert "reverts what was done       no" in cli("policies", "show", "none").out
-    assert "payment:card_declined@1" in cli("faults", "list").out
+    shown = cli("faults", "show", "timeout_after").out
+    assert "the effect  lands" in shown
+    assert "a retry     is safe" in shown
+    assert "  purchase    check_availability, reserve_stock, " in shown
+    assert "  checkout    check_cart, reserve_stock, " in shown
+    assert "find_payment" in shown
+    only = cli("faults", "show", "partial_capture").out
+    assert "  checkout    capture_payment\n" in only
+    assert "  purchase  " not in only
+    listed = cli("faults", "list").out
+    assert "payment:card_declined@1" in listed
     assert "default" in cli("policies", "list").out
 
 
-def test_every_fault_that_is_explained_can_be_tried_as_it_says(cli, market):
+def test_the_list_of_faults_says_of_each_what_it_is_what_lands_and_what_the_engine_is_told(cli):
+    faults = cli("faults", "list", "--json").document["faults"]
+    assert len(faults) == 81
+    head, *rows = cli("faults", "list").out.splitlines()
+    assert head.split() == ["fault", "class", "strikes", "landed", "engine", "is", "told"]
+    for fault, row in zip(faults, rows, strict=False):
+        assert re.match(rf"{fault['name']} +{fault['group']} +{fault['phase']} +{fault['landed']} +\S", row)
+
+
+@pytest.mark.parametrize(
+    ("policy", "probes", "reverts", "keys"),
+    [("default", "yes", "yes", "no"), ("none", "no", "no", "no"), ("temporal", "no", "yes", "no")],
+)
+def test_the_rules_of_a_policy_are_shown_each_on_a_line(cli, policy, probes, reverts, keys):
+    shown = cli("policies", "show", policy).out
+    assert f"reverts what was done       {reverts}\n" in shown
+    for question in ("asks what is unknown", "asks whether it is undone", "waits for late results"):
+        assert re.search(rf"^  {question} +{probes}$", shown, re.MULTILINE)
+    assert re.search(rf"^  a key for each attempt +{keys}$", shown, re.MULTILINE)
+    assert re.search(r"^  time to revert counts from  the operation's success$", shown, re.MULTILINE)
+    assert re.search(rf"^  reverts though cancelled +{reverts}$", shown, re.MULTILINE)
+
+
+def test_every_fault_that_is_explained_can_be_tried_as_it_says_and_strikes(cli, market):
+    assert cli("catalog", "restock", "laptop-1", 1000).code == 0
     for fault in cli("faults", "list", "--json").document["faults"]:
         line = cli("faults", "show", fault["name"]).out.splitlines()[-1].split()
-        assert line[:3] == ["try", "marketsim", "purchase"]
+        assert line[:2] == ["try", "marketsim"]
+        assert line[2] in ("purchase", "checkout")
         if fault["outcome"] != "crash":
-            assert cli(*line[2:], "--quiet").code in (0, 3, 4)
+            tried = cli(*line[2:], "--json")
+            assert tried.code in (0, 3, 4)
+            assert tried.document["never_reached"] == []
 
 
 def test_the_demo_tells_its_story_and_leaves_nothing(cli, tmp_path):

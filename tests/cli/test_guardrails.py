@@ -181,7 +181,7 @@ def test_the_list_says_where_each_rule_comes_from_and_what_it_says(cli, ruled):
     facts = cli("guardrails", "list", "--json").document["guardrails"]
     named = {each["name"]: each for each in facts}
     assert named["quantity_limit"]["source"].startswith("built in: purchase")
-    assert named["known_product"]["says"] == "The product is in the catalog."
+    assert named["known_product"]["says"] == "Every product is in the catalog."
     assert named["blocked"]["source"] == "catalog"
     assert named["blocked"]["says"] == "rejects, where customer is one of user-2"
     assert named["one-computer-each"]["rule"] == RULES[0]

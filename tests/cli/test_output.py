@@ -114,13 +114,24 @@ def test_a_stream_that_fails_is_silent_from_then_on() -> None:
     steady.flush()
 
 
+DENIED = ("purchase", "laptop-1", "--fail", "payment:card_declined", "--fail", "release_stock:did_nothing")
+
+
 def test_a_purchase_that_the_ledger_denies_is_a_finding(market: Path, cli: Cli) -> None:
-    ran = cli(
-        "purchase", "laptop-1", "--fail", "payment:card_declined", "--fail", "release_stock:did_nothing"
-    )
+    ran = cli(*DENIED, "--policy", "temporal")
     assert ran.code == 1
     assert "says that it is done: did_nothing ⚡ injected" in ran.out
     assert "the ledger says" in ran.out
+
+
+def test_a_revert_that_did_nothing_is_not_believed_under_the_default_rules(market: Path, cli: Cli) -> None:
+    ran = cli(*DENIED)
+    assert ran.code == 4
+    assert "not_reverted (the service says that it still stands)" in ran.out
+    assert ran.out.count("did_nothing ⚡ injected") == 5
+    assert "says that it is done" not in ran.out
+    assert cli("failures", "list").code == 4
+    assert cli("audit", "verify").code == 0
 
 
 def test_what_a_policy_abandoned_can_be_given_back(market: Path, cli: Cli) -> None:

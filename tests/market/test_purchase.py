@@ -5,8 +5,9 @@ import pytest
 from drivers.runs import OPENING, Shop, began, errors, finished, purchased, replayed, shop
 
 from marketsim.drivers.virtual import Driver
+from marketsim.market.limits import QUANTITY_MAX, TOTAL_MAX_MAJOR
 from marketsim.market.purchase import purchase
-from marketsim.market.requests import QUANTITY_MAX, TOTAL_MAX_MAJOR
+from marketsim.market.rules import BUILT_IN
 from marketsim.market.sagas import SAGAS, saga_named
 from marketsim.saga.errors import InputError
 from marketsim.saga.events import (
@@ -155,3 +156,7 @@ def test_a_saga_is_found_by_its_name():
     assert saga_named("purchase") is SAGAS["purchase"] is purchase
     with pytest.raises(InputError, match=r"no saga is called 'purchas' \(did you mean 'purchase'\?\)"):
         saga_named("purchas")
+
+
+def test_a_declared_rule_can_take_the_name_of_no_built_in_one():
+    assert all(list(saga.guardrails) == list(BUILT_IN) for saga in SAGAS.values())
