@@ -14,8 +14,8 @@ from benchmarks.side_by_side import Figure, Ratio, Side, process, side_by_side
 from benchmarks.start_up import fresh_market, marketsim
 from marketsim.audit.log import START
 from marketsim.cli.telling import add_endpoints
-from marketsim.drivers.endpoints import EVENTS, change_settings, lock_of
-from marketsim.drivers.outbox import DELIVERING
+from marketsim.drivers.hooks.endpoints import EVENTS, change_settings, lock_of
+from marketsim.drivers.hooks.outbox import DELIVERING
 
 __all__ = ["figures"]
 

@@ -58,7 +58,7 @@ def transactions(incomplete: str) -> list[str]:
 
 def webhooks(incomplete: str) -> list[str]:
     """The webhooks of the market that a command would use."""
-    from marketsim.drivers.endpoints import read_settings
+    from marketsim.drivers.hooks.endpoints import read_settings
 
     try:
         return _starting(incomplete, (each.url for each in read_settings(_market())))

@@ -11,7 +11,7 @@ from marketsim.saga.errors import InputError, MarketError, MarketsimError, quote
 if TYPE_CHECKING:
     from marketsim.audit.log import Position
     from marketsim.cli.session import Session
-    from marketsim.drivers.endpoints import Endpoint
+    from marketsim.drivers.hooks.endpoints import Endpoint
     from marketsim.market.directory import Market
 
 __all__ = ["add_endpoints", "add_webhooks", "checked_urls", "tell_others"]
@@ -35,14 +35,14 @@ def checked_urls(urls: Iterable[str] | None) -> list[str]:
     """The URLs, each once. Raises InputError for one to which nothing can be sent."""
     if not urls:
         return []
-    from marketsim.drivers.endpoints import checked_url
+    from marketsim.drivers.hooks.endpoints import checked_url
 
     return [checked_url(url, where="--webhook") for url in dict.fromkeys(urls)]
 
 
 def add_webhooks(session: "Session", market: "Market") -> None:
     """Add the session's webhooks to the market's settings, to be told of what comes from now on."""
-    from marketsim.drivers.endpoints import EVENTS, SETTINGS
+    from marketsim.drivers.hooks.endpoints import EVENTS, SETTINGS
 
     here = market.log.position
     added = add_endpoints(market.path, session.webhooks, list(EVENTS), here.size, here)
@@ -58,7 +58,7 @@ def add_endpoints(
     Raises InputError if there would be too many.
     """
     from marketsim.drivers.clock import now_us, stamp
-    from marketsim.drivers.endpoints import ENDPOINTS_MAX, Endpoint, change_settings, new_secret
+    from marketsim.drivers.hooks.endpoints import ENDPOINTS_MAX, Endpoint, change_settings, new_secret
 
     new: list[Endpoint] = []
 
@@ -87,7 +87,7 @@ def tell_others(session: "Session") -> None:
     """
     if os.environ.get("MARKETSIM_WEBHOOKS") == "off":
         return
-    from marketsim.drivers.outbox import anybody_waits
+    from marketsim.drivers.hooks.outbox import anybody_waits
 
     try:
         if anybody_waits(session.market):

@@ -8,7 +8,7 @@ import typer
 from marketsim.cli import complete
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command, group
-from marketsim.drivers.endpoints import (
+from marketsim.drivers.hooks.endpoints import (
     EVENTS,
     SETTINGS,
     Endpoint,
@@ -18,7 +18,7 @@ from marketsim.drivers.endpoints import (
     checked_url,
     read_settings,
 )
-from marketsim.drivers.outbox import head_of, settled_size
+from marketsim.drivers.hooks.outbox import head_of, settled_size
 from marketsim.market.directory import check_market
 from marketsim.saga.errors import InputError, MarketsimError, nearest, quoted
 
@@ -114,8 +114,8 @@ def list_webhooks(session: Session) -> int:
 @command(webhooks_app, "test", example="marketsim webhooks test https://example.com/told")
 def test(session: Session, url: _Known) -> int:
     """Send one `marketsim.test` event now, and say what came of it; exit 5 if it was not taken."""
-    from marketsim.drivers.delivery import origin_of
-    from marketsim.drivers.webhooks import post, trial_message
+    from marketsim.drivers.hooks.delivery import origin_of
+    from marketsim.drivers.hooks.messages import post, trial_message
 
     endpoint = _endpoint(session, url)
     message = trial_message(origin_of(session.market))
@@ -140,7 +140,7 @@ def deliver_due(
     ] = False,
 ) -> int:
     """Deliver what is due, now; exit 5 while something still is."""
-    from marketsim.drivers.delivery import Limits, deliver, deliver_now
+    from marketsim.drivers.hooks.delivery import Limits, deliver, deliver_now
 
     if not 1 <= time_limit <= _TIME_LIMIT_MAX_S:
         todo = f"give 1 to {_TIME_LIMIT_MAX_S:,}"
@@ -212,7 +212,7 @@ def _endpoint(session: Session, url: str) -> Endpoint:
 
 def _facts(session: Session, endpoint: Endpoint) -> dict[str, Any]:
     """What may be shown of an endpoint: everything but its secret."""
-    from marketsim.drivers.delivery import due_count
+    from marketsim.drivers.hooks.delivery import due_count
 
     return {
         "url": endpoint.url,
@@ -228,7 +228,7 @@ def _facts(session: Session, endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _told(session: Session, before: Endpoint, after: Endpoint) -> dict[str, Any]:
-    from marketsim.drivers.delivery import due_count
+    from marketsim.drivers.hooks.delivery import due_count
 
     return {"delivered": due_count(session.market, before, after.seq), **_facts(session, after)}
 

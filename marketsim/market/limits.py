@@ -1,4 +1,4 @@
-"""The limits that every request keeps: the guardrails that are built in, and where declared ones are asked."""
+"""The limits that every request keeps: the built-in guardrails, and where declared ones are asked."""
 
 from marketsim.market.requests import CART_LINES_MAX, lines_of
 from marketsim.saga.definition import Call, Saga

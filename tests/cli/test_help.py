@@ -10,8 +10,8 @@ import pytest
 from cli.running import Cli
 
 from marketsim.cli.app import COMMANDS, _root
-from marketsim.drivers import delivery, webhooks
-from marketsim.drivers.webhooks import Answer
+from marketsim.drivers.hooks import delivery, webhooks
+from marketsim.drivers.hooks.messages import Answer
 
 README = Path(__file__).parents[2] / "README.md"
 ENDINGS = (0, 1, 3, 4, 5, 6)

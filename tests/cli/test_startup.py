@@ -55,7 +55,7 @@ def test_a_purchase_loads_nothing_of_samples_scenarios_or_schemas(market, argume
 def test_a_purchase_that_is_told_to_others_leaves_the_sending_to_them(market, monkeypatch):
     monkeypatch.setenv("MARKETSIM_WEBHOOKS", "off")
     loaded = loaded_by("purchase", "laptop-1", "--webhook", "http://127.0.0.1:9/", "--quiet")
-    assert "marketsim.drivers.endpoints" in loaded
+    assert "marketsim.drivers.hooks.endpoints" in loaded
     assert loaded & {"http", "ssl", "email", *COSTLY} == set()
 
 

@@ -17,8 +17,8 @@ from cli.test_bad_input import error_of
 from drivers.receiver import Receiver, free_port, receiving
 from standardwebhooks import Webhook
 
-from marketsim.drivers.endpoints import EVENTS, SETTINGS, lock_of, read_settings
-from marketsim.drivers.outbox import DELIVERING
+from marketsim.drivers.hooks.endpoints import EVENTS, SETTINGS, lock_of, read_settings
+from marketsim.drivers.hooks.outbox import DELIVERING
 
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -171,11 +171,16 @@ def test_a_market_that_tells_nobody_loads_nothing_for_it(market):
     code += "\nprint(json.dumps([*sys.modules]))"
     words = [sys.executable, "-c", code, "purchase", "laptop-1", "--quiet"]
     loaded = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
-    assert not {"marketsim.drivers.outbox", "marketsim.drivers.endpoints", "http.client", "ssl"} & set(loaded)
+    assert not {
+        "marketsim.drivers.hooks.outbox",
+        "marketsim.drivers.hooks.endpoints",
+        "http.client",
+        "ssl",
+    } & set(loaded)
     Path("market", SETTINGS).write_text('{"endpoints": []}')
     loaded = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
-    assert "marketsim.drivers.outbox" in loaded
-    assert not {"marketsim.drivers.webhooks", "http.client", "ssl", "email"} & set(loaded)
+    assert "marketsim.drivers.hooks.outbox" in loaded
+    assert not {"marketsim.drivers.hooks.messages", "http.client", "ssl", "email"} & set(loaded)
 
 
 # The commands.

@@ -13,7 +13,7 @@ import msgspec
 
 from marketsim.audit.log import LogWriter, read_events
 from marketsim.audit.segments import LogReader
-from marketsim.drivers.endpoints import EVENTS, Endpoint, change_settings, new_secret
+from marketsim.drivers.hooks.endpoints import EVENTS, Endpoint, change_settings, new_secret
 from marketsim.saga.events import (
     Event,
     MarketCreated,

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from marketsim.audit.log import START, LogReader, LogWriter
-from marketsim.drivers import delivery
-from marketsim.drivers.delivery import Limits, backoff_s, deliver, deliver_now, due_count
-from marketsim.drivers.endpoints import (
+from marketsim.drivers.hooks import delivery
+from marketsim.drivers.hooks.delivery import Limits, backoff_s, deliver, deliver_now, due_count
+from marketsim.drivers.hooks.endpoints import (
     ENDPOINTS_MAX,
     EVENTS,
     RETRY_MAX_S,
@@ -40,8 +40,8 @@ from marketsim.drivers.endpoints import (
     new_secret,
     read_settings,
 )
-from marketsim.drivers.outbox import DELIVERING, Facts, anybody_waits, due, settled_size
-from marketsim.drivers.webhooks import Answer, Message, message_of, post, signature
+from marketsim.drivers.hooks.messages import Answer, Message, message_of, post, signature
+from marketsim.drivers.hooks.outbox import DELIVERING, Facts, anybody_waits, due, settled_size
 from marketsim.saga.errors import InputError, LogDamaged, MarketError
 from marketsim.saga.events import (
     CompensationFailed,
@@ -371,7 +371,7 @@ def test_the_wait_doubles_up_to_a_limit_and_is_never_twice_the_same(failures):
 CHILD = """
 import sys
 from pathlib import Path
-from marketsim.drivers.delivery import Limits, deliver
+from marketsim.drivers.hooks.delivery import Limits, deliver
 deliver(Path(sys.argv[1]), Limits(total_s=20))
 """
 

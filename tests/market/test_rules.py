@@ -14,10 +14,10 @@ from marketsim.market._rules import (
     RULES_SIZE_MAX_BYTES,
     check_guardrails,
     recorded_rules,
-    unmatched,
 )
 from marketsim.market.catalog import Catalog, parse_catalog
 from marketsim.market.documents import parse_document
+from marketsim.market.guardrails import unmatched
 from marketsim.market.rules import Rule, counts_customers, declared, rules_of, scopes
 from marketsim.saga.definition import plain
 from marketsim.saga.errors import CatalogError, InputError

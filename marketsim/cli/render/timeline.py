@@ -95,9 +95,8 @@ class Timeline:
         if isinstance(event, EffectEvent):
             self._keep_effect(event)
             return
-        if isinstance(event, _OUTCOMES):
-            if event.operation in self._under_way:
-                self._under_way.remove(event.operation)
+        if isinstance(event, _OUTCOMES) and event.operation in self._under_way:
+            self._under_way.remove(event.operation)
         if isinstance(event, _MAY_STAND) and self._kinds[event.operation] == "compensatable":
             self._may_stand = True
         draw = _DRAW.get(type(event))

@@ -7,7 +7,7 @@ import msgspec
 
 from marketsim.audit.checkpoint import CHECKPOINT, read_checkpoint
 from marketsim.audit.log import LogReader, Position, read_events
-from marketsim.drivers.endpoints import SETTINGS, Endpoint, lock_of, read_settings
+from marketsim.drivers.hooks.endpoints import SETTINGS, Endpoint, lock_of, read_settings
 from marketsim.saga.errors import MarketError, quoted
 from marketsim.saga.events import (
     ENDS,

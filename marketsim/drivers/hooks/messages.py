@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 import msgspec
 
 from marketsim.drivers.clock import now_us, stamp
-from marketsim.drivers.outbox import Facts
+from marketsim.drivers.hooks.outbox import Facts
 from marketsim.saga.events import Event, JSONObject, encode, leaf_hash
 
 __all__ = ["EXCHANGE_S", "Answer", "Message", "message_of", "post", "signature", "trial_message"]

@@ -12,9 +12,9 @@ import msgspec
 
 from marketsim.audit.checkpoint import CHECKPOINT, read_checkpoint
 from marketsim.drivers.clock import now_us, stamp
-from marketsim.drivers.endpoints import RETRY_MAX_S, Endpoint, change_settings, lock_of, read_settings
-from marketsim.drivers.outbox import DELIVERING, Step, due, endpoints_behind, settled_size
-from marketsim.drivers.webhooks import EXCHANGE_S, message_of, post
+from marketsim.drivers.hooks.endpoints import RETRY_MAX_S, Endpoint, change_settings, lock_of, read_settings
+from marketsim.drivers.hooks.messages import EXCHANGE_S, message_of, post
+from marketsim.drivers.hooks.outbox import DELIVERING, Step, due, endpoints_behind, settled_size
 
 __all__ = ["Limits", "backoff_s", "deliver", "deliver_now", "due_count", "origin_of"]
 
