@@ -5,15 +5,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from marketsim.saga.definition import Call, Operation, Policy, Retry, Saga
-    from marketsim.saga.errors import Aborted, Failed, Partial, Unknown
+    from marketsim.saga.errors import (
+        NEVER_ARRIVED,
+        NOTHING_STANDS,
+        Aborted,
+        Expired,
+        Failed,
+        Partial,
+        Unknown,
+    )
     from marketsim.saga.events import Posting
     from marketsim.saga.policies import POLICIES
     from marketsim.saga.tape import Tape
 
 __all__ = [
+    "NEVER_ARRIVED",
+    "NOTHING_STANDS",
     "POLICIES",
     "Aborted",
     "Call",
+    "Expired",
     "Failed",
     "Operation",
     "Partial",
@@ -27,7 +38,15 @@ __all__ = [
 
 _HOMES = {
     "definition": ("Call", "Operation", "Policy", "Retry", "Saga"),
-    "errors": ("Aborted", "Failed", "Partial", "Unknown"),
+    "errors": (
+        "NEVER_ARRIVED",
+        "NOTHING_STANDS",
+        "Aborted",
+        "Expired",
+        "Failed",
+        "Partial",
+        "Unknown",
+    ),
     "events": ("Posting",),
     "policies": ("POLICIES",),
     "tape": ("Tape",),
