@@ -74,7 +74,7 @@ def compare(
     if session.json:
         session.emit({"scenario": loaded.name, "policies": rows})
     elif not session.quiet:
-        session.say(f"{loaded.name}: {loaded.description}\n")
+        session.say(f"{loaded.name}{': ' if loaded.description else ''}{loaded.description}\n")
         _show(session, rows)
         session.say("\nwhat a policy does, and what it costs: marketsim policies show NAME")
     return 0

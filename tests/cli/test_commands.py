@@ -697,6 +697,24 @@ def test_the_rules_of_a_policy_are_shown_each_on_a_line(cli, policy, probes, rev
     assert re.search(rf"^  reverts though cancelled +{reverts}$", shown, re.MULTILINE)
 
 
+def test_a_saga_is_shown_with_every_name_that_a_fault_may_strike(cli):
+    listed = cli("sagas", "list", "--json").document["sagas"]
+    assert [each["name"] for each in listed] == ["purchase", "checkout"]
+    for saga in listed:
+        assert f"{saga['name']} " in cli("sagas", "list").out
+        shown = cli("sagas", "show", saga["name"]).out
+        document = cli("sagas", "show", saga["name"], "--json").document
+        assert document["saga"] == saga["name"]
+        for each in document["operations"]:
+            row = [each["operation"], each["kind"], each["revert"] or "-", each["probe"] or "-"]
+            assert re.search("^" + " +".join(row) + "$", shown, re.MULTILINE)
+            assert re.search(rf"^  {each['service']} .*\b{each['operation']}\b", shown, re.MULTILINE)
+        assert f"guardrails first: {', '.join(document['guardrails'])}" in shown
+    assert "reserve_stock.PRODUCT" in cli("sagas", "show", "checkout").out
+    kinds = {each["operation"]: each["kind"] for each in document["operations"]}
+    assert [name for name, kind in kinds.items() if kind == "pivot"] == ["capture_payment"]
+
+
 def test_every_fault_that_is_explained_can_be_tried_as_it_says_and_strikes(cli, market):
     assert cli("catalog", "restock", "laptop-1", 1000).code == 0
     for fault in cli("faults", "list", "--json").document["faults"]:

@@ -1,5 +1,7 @@
 """One scenario under several policies: what each leaves behind, in one table."""
 
+from pathlib import Path
+
 from cli.running import Cli
 
 
@@ -27,3 +29,34 @@ def test_the_table_tells_what_is_reserved_taken_and_broken(cli: Cli) -> None:
 def test_a_policy_that_does_not_exist_and_a_folder_of_scenarios_are_refused(cli: Cli) -> None:
     assert "did you mean 'orra'?" in cli("compare", "lost-stock", "--policy", "ora").err
     assert cli("compare", "no-such").code == 2
+
+
+OWN = """scenario: own
+catalog: {products: [{id: laptop-1, name: Laptop, price: 750, inStock: 1}], users: [{id: user-1, name: Ada}]}
+policy: {like: default, probe: false, retry: {attempts_max: 2}}
+purchases:
+  - {product: laptop-1, customer: user-1, faults: ["charge_payment:timeout_after"]}
+expect:
+  - {purchase: 1, outcome: compensated}
+"""
+
+
+def test_the_rules_that_a_scenario_brings_are_compared_first(cli: Cli) -> None:
+    Path("own.yaml").write_text(OWN)
+    own, default, *others = cli("compare", "own.yaml", "--json").document["policies"]
+    assert (own["policy"], own["outcomes"]) == ("default, its rules", {"compensated": 1})
+    assert (default["policy"], default["outcomes"]) == ("default", {"committed": 1})
+    assert len(others) == 7
+    shown = cli("compare", "own.yaml").out
+    assert shown.startswith("own\n\npolicy ")
+    assert "\ndefault, its rules  compensated" in shown
+    only = cli("compare", "own.yaml", "--policy", "none", "--json").document["policies"]
+    assert [each["policy"] for each in only] == ["none"]
+
+
+def test_the_rules_of_a_scenario_are_shown_in_words_where_it_runs(cli: Cli) -> None:
+    Path("own.yaml").write_text(OWN)
+    ran = cli("run", "own.yaml")
+    assert ran.code == 0
+    assert "policy default but probe no, retry (attempts_max 2), seed 0" in ran.out
+    assert "policy none, seed 0" in cli("run", "own.yaml", "--policy", "none").out

@@ -10,7 +10,7 @@ import pytest
 from cli.running import Cli
 
 from marketsim.cli.app import COMMANDS, _root
-from marketsim.drivers.hooks import delivery, webhooks
+from marketsim.drivers.hooks import delivery, messages
 from marketsim.drivers.hooks.messages import Answer
 
 README = Path(__file__).parents[2] / "README.md"
@@ -87,7 +87,7 @@ def sampled(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     It has the webhook of the examples, and whatever is sent there is taken without being sent.
     """
     monkeypatch.setenv("MARKETSIM_WEBHOOKS", "off")
-    for module in (webhooks, delivery):
+    for module in (messages, delivery):
         monkeypatch.setattr(module, "post", lambda *sent: Answer(204))
     assert cli("init").code == 0
     failed = ["purchase", "laptop-1", "--fail", "payment:card_declined"]

@@ -119,6 +119,10 @@ def result_words(result: dict[str, Any]) -> str:
             shown.append(f"{len(value)} {key if len(value) != 1 else key.removesuffix('s')}")
         elif key.endswith("_minor") and isinstance(value, int) and currency in CURRENCIES:
             shown.append(f"{key.removesuffix('_minor')} {format_minor(value, currency)}")
+        elif isinstance(value, dict):
+            shown.append(f"{key} ({result_words(value)})")
+        elif isinstance(value, bool):
+            shown.append(f"{key} {'yes' if value else 'no'}")
         else:
             shown.append(f"{key} {value}")
     return ", ".join(shown)
