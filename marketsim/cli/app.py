@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "scenarios": "scenarios",
     "audit": "audit",
     "failures": "failures",
+    "report": "report",
     "sagas": "sagas",
     "faults": "faults",
     "policies": "faults",
