@@ -33,7 +33,7 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="[TRANSACTION]...",
-            help=f"Transactions of the market; else its last {TRANSACTIONS_LAST}. With --mermaid also a saga.",
+            help=f"Transactions; else the last {TRANSACTIONS_LAST}. With --mermaid perhaps a saga.",
             show_default=False,
             autocompletion=complete.transactions,
         ),
@@ -59,7 +59,7 @@ def report(
     elif svg:
         _write(session, {"svg": _picture(session, names[0])}, output, force)
     else:
-        _write_page(session, _told(session, names), output, force)
+        _write_page(session, _told(session, names), output, force, last=not names)
     return 0
 
 
@@ -70,16 +70,18 @@ def _write(session: Session, document: dict[str, str], output: Path | None, forc
         write_output(session, document.values(), output, force)
 
 
-def _write_page(session: Session, told: "Report", output: Path | None, force: bool) -> None:
+def _write_page(session: Session, told: "Report", output: Path | None, force: bool, *, last: bool) -> None:
     from marketsim.cli.render.html.page import page_html
 
     if session.json and output is None:
-        session.emit({"transactions": [_facts(account) for account in told.accounts], "of": told.transactions})
+        session.emit(
+            {"transactions": [_facts(account) for account in told.accounts], "of": told.transactions}
+        )
         return
     write_output(session, [page_html(told)], output, force)
-    if output is not None and len(told.accounts) < told.transactions:
+    if output is not None and last and len(told.accounts) < told.transactions:
         count = len(told.accounts)
-        session.say(f"it tells {count:,} of {told.transactions:,} transactions; name others to have them told")
+        session.say(f"it tells the last {count:,} of {told.transactions:,} transactions; name any other")
 
 
 def _facts(account: "Account") -> dict[str, Any]:

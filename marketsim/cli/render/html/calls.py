@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from marketsim.cli.render.html.moves import moves_of, road_words
 from marketsim.cli.render.theme import UNICODE
 from marketsim.cli.render.words import duration, effect_words, elapsed_us, result_words
 from marketsim.saga import events as e
@@ -128,9 +129,7 @@ class _Reading:
                 bar.to_us = self.now_us if bar.to_us < 0 else bar.to_us
             self.settle(row)
         forward = [row for row in self.rows.values() if not row.back]
-        ordered = [
-            row for own in forward for row in self.rows.values() if row is own or _reverts(row, own)
-        ]
+        ordered = [row for own in forward for row in self.rows.values() if row is own or _reverts(row, own)]
         placed = {id(row) for row in ordered}
         strays = [row for row in self.rows.values() if id(row) not in placed]
         milestones = sorted(self.milestones, key=lambda each: (each.at_us, each.seq))
@@ -241,7 +240,9 @@ class _Reading:
         if event.outcome == "not_landed" and event.code != NOTHING_STANDS:
             said = event.reason
         words = f"asked: {said}"
-        bar = Bar(event.seq, self.free_us(row), self.now_us, f"probe {event.outcome}", f"{event.probe}, {words}")
+        bar = Bar(
+            event.seq, self.free_us(row), self.now_us, f"probe {event.outcome}", f"{event.probe}, {words}"
+        )
         row.bars = [*row.bars, bar]
         self.say(row, words)
 
@@ -332,6 +333,8 @@ class _Reading:
 
 
 def _effect(event: e.EffectEvent) -> str:
+    if isinstance(event, e.LedgerPosted) and not event.reason:
+        return ", ".join(map(road_words, moves_of(event)))
     return effect_words(event, UNICODE)
 
 

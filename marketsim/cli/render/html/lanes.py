@@ -1,4 +1,4 @@
-"""The geometry of the timeline: from a course to bars, waits, marks and ways back in a lane for each service."""
+"""The geometry of the timeline: a course as bars, waits, marks and ways back, in a lane for each service."""
 
 from collections.abc import Iterable
 
@@ -38,7 +38,10 @@ _LANE_PADDING = 9
 
 
 class Paper(msgspec.Struct, frozen=True):
-    """What is drawn on: its width, what the lanes' names take at its left (0: a line above), all in pixels."""
+    """What is drawn on, in pixels: its width, and what the lanes' names take at its left (0: a line above).
+
+    ``gap`` and ``least`` are those of its scale, ``tick`` is how far apart the moments of its axis are.
+    """
 
     width: int
     names: int
@@ -279,15 +282,15 @@ class _Drawn:
         """At the row's beginning, or where the words would not fit there, so that they end at its end."""
         words = said_words(row.said)
         name = f"◀ {row.name}" if row.back else f"{row.name} ◆ pivot" if row.kind == "pivot" else row.name
-        name_px, room = cell_len(name) * _NAME_PX, self.right - self.left
+        name_px, room = cell_len(name) * _NAME_PX, self.right - self.left - 4
         wanted = min(name_px + 10 + cell_len(words) * _WORDS_PX, room)
         x = self.scale.at(row.from_us)
-        at_end = x + wanted > self.right
+        at_end = x + wanted > self.right - 4
         last = max([self.scale.at(bar.to_us) for bar in row.bars], default=x)
         if at_end:
-            x = min(self.right, max(last, self.left + wanted))
+            x = min(self.right - 4, max(last, self.left + wanted))
         shown = clipped(name, int(room / _NAME_PX))
-        rest = clipped(words, int((wanted - name_px - 10) / _WORDS_PX)) if wanted > name_px + 30 else ""
+        rest = clipped(words, round((wanted - name_px - 10) / _WORDS_PX)) if wanted > name_px + 30 else ""
         seq = row.bars[0].seq if row.bars else row.marks[0].seq if row.marks else 0
         title = f"{name}: {words}" if words else name
         self.labels.append(Label(x, y, at_end, shown, rest, row.style, title, seq))
@@ -332,7 +335,7 @@ def _ticks(scale: Scale, apart: float, right: float) -> list[Tick]:
     ticks: list[Tick] = []
     taken: list[tuple[float, float]] = []
     for each in scale.ticks(apart):
-        x, words = scale.at(each), moment(each)
+        x, words = scale.at(each), _brief(each)
         width = cell_len(words) * _WORDS_PX + 10
         at_end = x + width > right + 12
         span = _span(x, width, at_end)
@@ -342,12 +345,19 @@ def _ticks(scale: Scale, apart: float, right: float) -> list[Tick]:
     return sorted(ticks, key=lambda tick: tick.x)
 
 
+def _brief(length_us: int, *, digits: int = 3) -> str:
+    """A time for a label: no more digits than it needs."""
+    if length_us >= 59_995_000:
+        return duration(length_us)
+    return f"{length_us / 1_000_000:.{digits}f}".rstrip("0").rstrip(".") + " s"
+
+
 def _gap_marks(scale: Scale, left: float, right: float) -> list[GapMark]:
     marks: list[GapMark] = []
     taken: list[tuple[float, float]] = []
     longest_first = sorted(scale.gaps, key=lambda gap: gap.from_us - gap.to_us)
     for gap in longest_first:
-        words = duration(gap.to_us - gap.from_us)
+        words = _brief(gap.to_us - gap.from_us, digits=1)
         half = (cell_len(words) * _WORDS_PX + 8) / 2
         middle = gap.x + gap.width / 2
         span = (middle - half, middle + half)

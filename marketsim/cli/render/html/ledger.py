@@ -6,32 +6,24 @@ from collections.abc import Iterable
 import msgspec
 
 from marketsim.cli.render.html.markup import clipped, escaped, number, tag
+from marketsim.cli.render.html.moves import (
+    Move,
+    goods_words,
+    moves_of,
+    road_words,
+    short_account,
+    signed_words,
+)
 from marketsim.cli.render.html.svg import Link
-from marketsim.cli.render.theme import UNICODE
-from marketsim.cli.render.words import amount_words
 from marketsim.saga.events import Event, LedgerPosted, Posting
 
-__all__ = ["COLUMNS_MAX", "Flow", "Move", "flow_of", "flow_svg", "flow_table", "net_words"]
+__all__ = ["COLUMNS_MAX", "Flow", "flow_list", "flow_of", "flow_svg", "net_words"]
 
 COLUMNS_MAX = 8
 """With more accounts the flow is a table only."""
 
-NOWHERE = "nowhere"
-"""Where a posting comes from, or goes to, that does not balance."""
-
-_WIDTH, _NAMES, _ROW, _HEAD = 1120, 190, 24, 40
+_WIDTH, _NAMES, _ROW, _HEAD, _STEP_MAX = 1120, 190, 24, 40, 230
 _ORDER = ("stock:supplier", "stock:available", "stock:reserved", "stock:sold", "stock:shipped")
-
-
-class Move(msgspec.Struct, frozen=True):
-    """What one event moved from one account to another; ``lines`` are what arrived."""
-
-    seq: int
-    name: str
-    style: str
-    source: str
-    target: str
-    lines: list[Posting]
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -48,7 +40,7 @@ def flow_of(events: Iterable[Event]) -> Flow:
     totals: Counter[tuple[str, str, str]] = Counter()
     for event in events:
         if isinstance(event, LedgerPosted):
-            moves += _moves(event)
+            moves += moves_of(event)
             for line in event.postings:
                 totals[line.account, line.currency, line.product] += line.amount
     accounts = sorted({name for move in moves for name in (move.source, move.target)}, key=_column)
@@ -61,12 +53,9 @@ def flow_of(events: Iterable[Event]) -> Flow:
 
 def net_words(lines: list[Posting]) -> str:
     """What an account gained or lost, in words."""
-    if not lines:
-        return "±0"
-    shown = [_signed(line) for line in lines]
-    if len(shown) <= 2:
-        return ", ".join(shown)
-    return f"{sum(line.amount for line in lines):+,d} units of {len(lines)} products"
+    if len(lines) <= 2 or any(line.currency for line in lines):
+        return goods_words(lines, sign=True) or "±0"
+    return f"{sum(line.quantity for line in lines):+,d} units"
 
 
 def flow_svg(flow: Flow, title: str, link: Link) -> str:
@@ -74,7 +63,7 @@ def flow_svg(flow: Flow, title: str, link: Link) -> str:
     if not flow.moves or len(flow.accounts) > COLUMNS_MAX:
         return ""
     height = _HEAD + len(flow.moves) * _ROW + 44
-    step = (_WIDTH - _NAMES) / len(flow.accounts)
+    step = min((_WIDTH - _NAMES) / len(flow.accounts), _STEP_MAX)
     at = {name: _NAMES + step * (index + 0.5) for index, name in enumerate(flow.accounts)}
     parts = [_column_svg(name, x, height, step) for name, x in at.items()]
     for index, move in enumerate(flow.moves):
@@ -86,49 +75,23 @@ def flow_svg(flow: Flow, title: str, link: Link) -> str:
     )
 
 
-def flow_table(flow: Flow, link: Link) -> str:
-    """The same as a table, for narrow pages and for whoever reads by ear."""
-    heads = "".join(tag("th", words, scope="col") for words in ("event", "by", "amount", "from", "to"))
-    rows = [
-        tag(
-            "tr",
-            tag("td", tag("a", str(move.seq), href=link(move.seq)) if link(move.seq) else str(move.seq)),
-            tag("td", escaped(move.name), class_=move.style),
-            tag("td", escaped(_goods(move.lines)), class_="amount"),
-            tag("td", escaped(short(move.source))),
-            tag("td", escaped(short(move.target))),
-        )
-        for move in flow.moves
-    ]
+def flow_list(flow: Flow, link: Link) -> str:
+    """The same in words, for narrow pages and for whoever reads by ear."""
+    items = []
+    for move in flow.moves:
+        name = tag("b", escaped(move.name), class_=move.style)
+        target = link(move.seq)
+        head = tag("a", name, href=target) if target else name
+        items.append(tag("li", head, tag("span", escaped(road_words(move)))))
     net = [
-        tag("tr", tag("th", escaped(short(name)), scope="row"), tag("td", escaped(net_words(flow.net.get(name, [])))))
+        tag(
+            "div",
+            tag("dt", escaped(short_account(name))),
+            tag("dd", escaped(net_words(flow.net.get(name, [])))),
+        )
         for name in flow.accounts
     ]
-    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", *rows), class_="moves")
-    caption = tag("caption", "in the end")
-    return table + tag("table", caption, tag("tbody", *net), class_="net")
-
-
-def short(account: str) -> str:
-    """An account's name, without what its column says."""
-    return account.removeprefix("stock:").removeprefix("money:").removeprefix("customer:")
-
-
-def _moves(event: LedgerPosted) -> list[Move]:
-    """What an event moved, its lines joined by where they come from and go to."""
-    name = event.compensation or event.operation or event.reason
-    style = "unasked" if event.unasked else "revert" if event.compensation else "forward"
-    joined: dict[tuple[str, str], list[Posting]] = {}
-    sources = [line for line in event.postings if line.amount < 0]
-    for target in (line for line in event.postings if line.amount > 0):
-        source = next((each for each in sources if each.unit == target.unit), None)
-        if source is not None:
-            sources.remove(source)
-        origin = source.account if source is not None else NOWHERE
-        joined.setdefault((origin, target.account), []).append(target)
-    for source in sources:
-        joined.setdefault((source.account, NOWHERE), []).append(source)
-    return [Move(event.seq, name, style, *road, lines) for road, lines in joined.items()]
+    return tag("ol", *items, class_="moves") + tag("h4", "in the end") + tag("dl", *net, class_="net")
 
 
 def _column(account: str) -> tuple[int, int, str]:
@@ -147,17 +110,6 @@ def _posting(account: str, currency: str, product: str, amount: int) -> Posting:
     return Posting(account, product=product, quantity=amount)
 
 
-def _signed(line: Posting) -> str:
-    words = amount_words(line, UNICODE, sign=True)
-    return words if words[0] in "+-" else f"+{words}"
-
-
-def _goods(lines: list[Posting]) -> str:
-    if len(lines) <= 2:
-        return ", ".join(amount_words(line, UNICODE) for line in lines)
-    return f"{sum(abs(line.amount) for line in lines):,} units of {len(lines)} products"
-
-
 def _column_svg(name: str, x: float, height: int, step: float) -> str:
     kind = name.partition(":")[0] if name.startswith(("stock:", "money:")) else ""
     return (
@@ -166,7 +118,7 @@ def _column_svg(name: str, x: float, height: int, step: float) -> str:
         + tag(
             "text",
             tag("title", escaped(name)),
-            escaped(clipped(short(name), int(step / 7))),
+            escaped(clipped(short_account(name), int(step / 7))),
             class_="service middle",
             x=number(x),
             y=30,
@@ -182,8 +134,8 @@ def _move_svg(move: Move, at: dict[str, float], y: float, link: Link) -> str:
         f'<path class="tip" d="M{number(end)} {number(y)}l{tip}-3.5v7Z"/>'
         f'<circle cx="{number(begin)}" cy="{number(y)}" r="2.5"/>'
     )
-    goods = _goods(move.lines)
-    room = max(abs(end - begin), 120) - 14
+    goods = goods_words(move.lines)
+    room = abs(end - begin) + 60
     title = f"{move.name}: {goods}, {move.source} to {move.target}"
     inside = (
         tag("title", escaped(title))
@@ -204,7 +156,7 @@ def _move_svg(move: Move, at: dict[str, float], y: float, link: Link) -> str:
 def _net_svg(flow: Flow, name: str, x: float, height: int, step: float) -> str:
     lines = flow.net.get(name, [])
     words = net_words(lines)
-    title = ", ".join(_signed(line) for line in lines) or "as before"
+    title = ", ".join(signed_words(line) for line in lines) or "as before"
     return tag(
         "text",
         tag("title", escaped(title)),

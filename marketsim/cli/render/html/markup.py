@@ -7,7 +7,16 @@ from rich.cells import cell_len
 
 from marketsim.cli.render.text import one_line, printable
 
-__all__ = ["ascii_only", "attribute_name", "clipped", "escaped", "number", "preformatted", "tag", "words_count"]
+__all__ = [
+    "ascii_only",
+    "attribute_name",
+    "clipped",
+    "escaped",
+    "number",
+    "preformatted",
+    "tag",
+    "words_count",
+]
 
 TEXT_CELLS_MAX = 2_000
 """What is longer is cut, and says so by its ellipsis."""
@@ -55,7 +64,7 @@ def number(value: float) -> str:
 
 def clipped(text: str, cells_max: int) -> str:
     """As much of a text as fits into so many columns, with an ellipsis for the rest."""
-    text = text[: TEXT_CELLS_MAX]
+    text = text[:TEXT_CELLS_MAX]
     if cell_len(text) <= cells_max:
         return text
     while text and cell_len(text) > cells_max - 1:

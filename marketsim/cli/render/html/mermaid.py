@@ -1,4 +1,4 @@
-"""A saga as a diagram for Mermaid: operations by service, the way forward, and reverts as dashed arrows back."""
+"""A saga as a Mermaid diagram: operations by service, the way forward, and reverts as dashed arrows back."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -25,7 +25,9 @@ def mermaid_of(saga: Saga, events: Sequence[Event] = ()) -> str:
 
     It is text in ASCII: whatever a name holds that is not a letter or a digit is written as its code.
     """
-    return "\n".join([*_lines(saga, {(row.operation, row.back): row for row in course_of(events).rows})]) + "\n"
+    return (
+        "\n".join([*_lines(saga, {(row.operation, row.back): row for row in course_of(events).rows})]) + "\n"
+    )
 
 
 def _lines(saga: Saga, rows: dict[tuple[str, bool], Row]) -> Iterator[str]:

@@ -9,8 +9,9 @@ from marketsim.audit.findings import Finding
 from marketsim.cli.outcome import Outcome
 from marketsim.cli.render.html.calls import course_of
 from marketsim.cli.render.html.lanes import NARROW, WIDE, chart_of
-from marketsim.cli.render.html.ledger import flow_of, flow_svg, flow_table, net_words, short
+from marketsim.cli.render.html.ledger import flow_list, flow_of, flow_svg, net_words
 from marketsim.cli.render.html.markup import ascii_only, escaped, preformatted, tag, words_count
+from marketsim.cli.render.html.moves import short_account
 from marketsim.cli.render.html.svg import LEGEND, Link, chart_svg, legend_mark, stylesheet
 from marketsim.cli.render.theme import UNICODE
 from marketsim.cli.render.words import duration, elapsed_us, moment, request_words, with_money
@@ -93,20 +94,21 @@ def page_html(report: Report) -> str:
 
 def _opening(report: Report) -> str:
     shown, of = len(report.accounts), report.transactions
-    told = words_count(shown, "transaction")
-    if shown < of:
-        told = f"{told} of {of:,}; any other: {report.command} TRANSACTION"
-    log = words_count(report.events, "event")
-    return tag("p", "marketsim report", class_="kind") + tag("h1", escaped(report.origin)) + tag(
-        "p", escaped(f"{told}, from a log of {log}"), class_="told"
+    told = words_count(of, "transaction") if shown == of else f"{shown:,} of {of:,} transactions"
+    told += f", from a log of {words_count(report.events, 'event')}"
+    told += f". Any other: {report.command} TRANSACTION" if shown < of else ""
+    return (
+        tag("p", "marketsim report", class_="kind")
+        + tag("h1", escaped(report.origin))
+        + tag("p", escaped(told), class_="told")
     )
 
 
 def _closing() -> str:
     words = (
-        "Times are those of the market, in UTC. What the engine believed is in the timeline; what the services "
-        "really did is in the ledger. The checks are those of each transaction by itself: whether the log is the "
-        "one that was written, marketsim audit verify tells."
+        "Times are in UTC. What the engine believed is in the timeline; what the services really did is in "
+        "the ledger. The checks are those of each transaction by itself: whether the log is the one that "
+        "was written, marketsim audit verify tells."
     )
     return tag("p", escaped(words))
 
@@ -116,8 +118,8 @@ def _overview(report: Report, drawn: int) -> str:
     rows = [_overview_row(account, index, index < drawn) for index, account in enumerate(report.accounts)]
     left = len(report.accounts) - drawn
     note = (
-        f"The page is full: {words_count(left, 'transaction')} above {'has' if left == 1 else 'have'} no section. "
-        f"One by one: {report.command} TRANSACTION"
+        f"The page is full: {words_count(left, 'transaction')} of these {'has' if left == 1 else 'have'} "
+        f"no section. One by one: {report.command} TRANSACTION"
     )
     table = tag(
         "table",
@@ -125,7 +127,9 @@ def _overview(report: Report, drawn: int) -> str:
         tag("tbody", *rows),
         class_="overview",
     )
-    return tag("nav", table, tag("p", escaped(note), class_="note") if left else "", aria_label="Transactions")
+    return tag(
+        "nav", table, tag("p", escaped(note), class_="note") if left else "", aria_label="Transactions"
+    )
 
 
 def _overview_row(account: Account, index: int, drawn: bool) -> str:
@@ -134,7 +138,7 @@ def _overview_row(account: Account, index: int, drawn: bool) -> str:
     cells = (
         ("transaction", tag("a", name, href=f"#{_anchor(began, index)}") if drawn else name),
         ("saga", escaped(began.saga)),
-        ("request", escaped(_request(account))),
+        ("request", tag("span", escaped(_request(account)))),
         ("end", _badge(outcome)),
         ("took", escaped(duration(account.length_us))),
         ("money", escaped(_money(account))),
@@ -195,7 +199,11 @@ def _timeline(events: Sequence[Event], name: str, link: Link) -> str:
     legend = tag(
         "ul",
         *(
-            tag("li", f'<svg class="chart" viewBox="0 -12 16 16" aria-hidden="true">{legend_mark(mark)}</svg>', words)
+            tag(
+                "li",
+                f'<svg class="chart" viewBox="0 -12 16 16" aria-hidden="true">{legend_mark(mark)}</svg>',
+                words,
+            )
             for mark, words in LEGEND
         ),
         class_="legend",
@@ -214,9 +222,9 @@ def _ledger(events: Sequence[Event], name: str, link: Link) -> str:
     if not flow.moves:
         return tag("h3", "Ledger") + tag("p", "Nothing moved.", class_="none")
     drawing = flow_svg(flow, f"Ledger of {name}", link)
-    table = tag("div", flow_table(flow, link), class_="narrow" if drawing else "")
+    words = tag("div", flow_list(flow, link), class_="narrow" if drawing else "")
     wide = tag("div", drawing, class_="wide") if drawing else ""
-    return tag("figure", tag("h3", "Ledger"), wide, table)
+    return tag("figure", tag("h3", "Ledger"), wide, words)
 
 
 def _findings(outcome: Outcome, link: Link) -> str:
@@ -250,7 +258,9 @@ def _events(account: Account, shown: Sequence[Event], anchor: str) -> str:
     total = len(account.events)
     count = words_count(total, "event")
     if len(shown) < total:
-        count = f"the first {len(shown):,} of {count}; all: marketsim audit list -t {account.began.transaction}"
+        count = (
+            f"the first {len(shown):,} of {count}; all: marketsim audit list -t {account.began.transaction}"
+        )
     rows = "".join(_event(event, account.began, anchor) for event in shown)
     return tag("h3", "Events ", tag("small", escaped(count))) + tag("div", rows, class_="events")
 
@@ -290,7 +300,7 @@ def _money(account: Account) -> str:
     """Who gained money, and how much."""
     net = flow_of(account.events).net
     gained = [
-        f"{short(name)} {net_words([line for line in lines if line.currency and line.amount > 0])}"
+        f"{short_account(name)} {net_words([line for line in lines if line.currency and line.amount > 0])}"
         for name, lines in net.items()
         if any(line.currency and line.amount > 0 for line in lines)
     ]

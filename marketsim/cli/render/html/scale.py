@@ -53,9 +53,7 @@ class Scale(msgspec.Struct, frozen=True):
             return starts
         step = _round_step(length_us / pixels * apart)
         rounds = [
-            moment
-            for one, two in drawn
-            for moment in range(-(-one[0] // step) * step, two[0] + 1, step)
+            moment for one, two in drawn for moment in range(-(-one[0] // step) * step, two[0] + 1, step)
         ]
         return list(dict.fromkeys([*starts, *rounds]))
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from importlib.resources import files
 
 from marketsim.cli.render.html.lanes import Box, Chart, Dot, Flag, GapMark, Hook, Label, Pause
-from marketsim.cli.render.html.markup import ascii_only, escaped, number, tag
+from marketsim.cli.render.html.markup import ascii_only, clipped, escaped, number, tag
 
-__all__ = ["LEGEND", "Link", "chart_svg", "picture", "stylesheet"]
+__all__ = ["LEGEND", "Link", "chart_svg", "legend_mark", "picture", "stylesheet"]
 
 Link = Callable[[int], str]
 """From an event's number to where it is told, or to "" if it is not."""
@@ -112,8 +112,9 @@ def _body(chart: Chart, link: Link) -> str:
         [
             *_lanes(chart),
             *(_gap(gap, chart) for gap in chart.gaps),
-            *_axis(chart),
             *(_flag(flag, chart, link) for flag in chart.flags),
+            *_axis(chart),
+            *_services(chart),
             *(_hook(hook, chart) for hook in chart.hooks),
             *(_pause(pause, chart, link) for pause in chart.pauses),
             *(_box(box, chart, link) for box in chart.boxes),
@@ -130,14 +131,15 @@ def _lanes(chart: Chart) -> list[str]:
             f'<rect class="lane{" odd" if index % 2 else ""}" y="{number(lane.y)}" '
             f'width="{chart.width}" height="{number(lane.height)}"/>'
         )
-        parts.append(tag("text", escaped(_fitting(lane.name)), class_="service", x=12, y=number(lane.y + 18)))
     return parts
 
 
-def _fitting(name: str) -> str:
-    from marketsim.cli.render.html.markup import clipped
-
-    return clipped(name, 15)
+def _services(chart: Chart) -> list[str]:
+    """The lanes' names, above the gaps."""
+    return [
+        tag("text", escaped(clipped(lane.name, 15)), class_="service", x=12, y=number(lane.y + 18))
+        for lane in chart.lanes
+    ]
 
 
 def _axis(chart: Chart) -> list[str]:
@@ -223,19 +225,19 @@ def _box(box: Box, chart: Chart, link: Link) -> str:
 
 
 def _dot(dot: Dot, chart: Chart, link: Link) -> str:
-    shape = (
-        f'<path transform="translate({number(dot.x)} {number(dot.y)})" d="{_SHAPES.get(dot.kind, _SHAPES["note"])}"/>'
-    )
+    place = f"translate({number(dot.x)} {number(dot.y)})"
+    shape = f'<path transform="{place}" d="{_SHAPES[dot.kind]}"/>'
     return _linked(f"dot {dot.kind}", dot.words, dot.seq, shape, link, dot.x, chart)
 
 
 def _label(label: Label, chart: Chart) -> str:
     name = tag("tspan", escaped(label.name), class_="name")
     words = tag("tspan", escaped(label.words), class_="words", dx=7) if label.words else ""
+    odd = any(lane.y <= label.y < lane.y + lane.height for lane in chart.lanes[1::2])
+    classes = f"label {label.style}" + (" odd" if odd else "") + (" end" if label.at_end else "")
     return (
-        f'<text class="label {escaped(label.style)}{" end" if label.at_end else ""}"{_time(label.x, chart)} '
-        f'x="{number(label.x)}" y="{number(label.y)}">{name}{words}'
-        f"{tag('title', escaped(label.title))}</text>"
+        f'<text class="{classes}"{_time(label.x, chart)} x="{number(label.x)}" y="{number(label.y)}">'
+        f"{name}{words}{tag('title', escaped(label.title))}</text>"
     )
 
 
