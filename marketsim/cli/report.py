@@ -1,16 +1,17 @@
 """`marketsim report`: what happened as one HTML page, as a picture that plays, or as a diagram."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from marketsim.cli import complete
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.session import Session, command
 from marketsim.saga.errors import InputError, nearest, quoted
-from marketsim.saga.events import Event, MarketCreated, TransactionBegan
+from marketsim.saga.events import Event, TransactionBegan, decode
 
 if TYPE_CHECKING:
     from marketsim.cli.render.html.page import Account, Report
@@ -32,8 +33,8 @@ def report(
     transactions: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TRANSACTION]...",
-            help=f"Transactions; else the last {TRANSACTIONS_LAST}. With --mermaid perhaps a saga.",
+            metavar="[TRANSACTION|FILE]...",
+            help=f"Transactions, or an exported file; else the last {TRANSACTIONS_LAST}.",
             show_default=False,
             autocompletion=complete.transactions,
         ),
@@ -51,15 +52,12 @@ def report(
     names = transactions or []
     if svg and mermaid:
         raise InputError("--svg and --mermaid are two files", todo="give one of them")
-    if (svg or mermaid) and len(names) != 1:
-        many = "a saga or a transaction" if mermaid else "a transaction"
-        raise InputError(f"{'--svg' if svg else '--mermaid'} is of one", todo=f"name {many}")
     if mermaid:
-        _write(session, {"mermaid": _diagram(session, names[0])}, output, force)
+        _write(session, {"mermaid": _diagram(session, names)}, output, force)
     elif svg:
-        _write(session, {"svg": _picture(session, names[0])}, output, force)
+        _write(session, {"svg": _picture(session, names)}, output, force)
     else:
-        _write_page(session, _told(session, names), output, force, last=not names)
+        _write_page(session, _told(session, names), output, force, last=all(map(_is_file, names)))
     return 0
 
 
@@ -88,7 +86,7 @@ def _facts(account: "Account") -> dict[str, Any]:
     return {"saga": account.began.saga, "length_us": account.length_us, "outcome": account.outcome}
 
 
-def _picture(session: Session, name: str) -> str:
+def _picture(session: Session, names: Sequence[str]) -> str:
     from marketsim.cli.render.html.calls import course_of
     from marketsim.cli.render.html.lanes import WIDE, chart_of
     from marketsim.cli.render.html.page import EVENTS_MAX
@@ -96,7 +94,7 @@ def _picture(session: Session, name: str) -> str:
     from marketsim.cli.render.theme import UNICODE
     from marketsim.cli.render.words import duration, request_words
 
-    (account,) = _told(session, [name]).accounts
+    account = _only(session, names, "--svg", "a transaction")
     began, outcome = account.began, account.outcome
     shown = account.events[:EVENTS_MAX]
     words = f"{began.saga}: {request_words(began.request, UNICODE)}; {outcome.reason or 'all done'}"
@@ -106,66 +104,114 @@ def _picture(session: Session, name: str) -> str:
     return picture(chart_of(course_of(shown), WIDE), title, words)
 
 
-def _diagram(session: Session, name: str) -> str:
+def _diagram(session: Session, names: Sequence[str]) -> str:
     from marketsim.cli.render.html.mermaid import mermaid_of
     from marketsim.market.sagas import SAGAS, saga_of
 
-    if name in SAGAS:
-        return mermaid_of(SAGAS[name])
-    (account,) = _told(session, [name]).accounts
+    if len(names) == 1 and names[0] in SAGAS:
+        return mermaid_of(SAGAS[names[0]])
+    account = _only(session, names, "--mermaid", "a saga or a transaction")
     return mermaid_of(saga_of(account.began), account.events)
 
 
+def _only(session: Session, names: Sequence[str], option: str, what: str) -> "Account":
+    """The one transaction that is meant. Raises InputError if it is none, or several."""
+    accounts = _told(session, names).accounts if names else []
+    if len(accounts) != 1:
+        raise InputError("it is of one at a time", where=option, todo=f"name {what}")
+    return accounts[0]
+
+
+class _Source(msgspec.Struct, frozen=True):
+    """Where the events come from, each time anew, and the history that came before them."""
+
+    events: Callable[[], Iterable[Event]]
+    origin: str
+    before: list[Event] = []
+
+
 def _told(session: Session, names: Sequence[str]) -> "Report":
-    """What is to be told of the market. Raises InputError for a transaction that there is none of."""
+    """What is to be told, of a market or of a file. Raises InputError for what there is none of."""
     from marketsim.cli.render.html.page import Report
+
+    files = [name for name in names if _is_file(name)]
+    if len(files) > 1:
+        raise InputError("two files at once", where=files[1], todo="write a report of each")
+    source = _source_of_file(Path(files[0])) if files else _source_of_market(session)
+    known, count = _known(session, source)
+    wanted = [name for name in dict.fromkeys(names) if name not in files]
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"there is no transaction {quoted(name)}", todo=nearest(name, known))
+    if len(wanted) > TRANSACTIONS_MAX:
+        raise InputError(f"{len(wanted):,} transactions are too many", todo=f"name {TRANSACTIONS_MAX}")
+    chosen = wanted or list(known)[-TRANSACTIONS_LAST:]
+    command = f"marketsim report {files[0]}" if files else session.hint("report")
+    try:
+        return Report(source.origin, len(known), count, _accounts(source, chosen), command)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"the events do not fit together ({type(error).__name__}: {error})"
+        raise InputError(what, where=source.origin, todo="see: marketsim audit verify") from None
+
+
+def _is_file(name: str) -> bool:
+    """Whether it is the name of a file, and not of a transaction or a saga."""
+    return "/" in name or name.endswith((".json", ".jsonl"))
+
+
+def _source_of_market(session: Session) -> _Source:
+    from marketsim.audit.segments import read_events
     from marketsim.market.directory import check_market
 
     check_market(session.market)
-    folder = session.market / "audit"
-    known, origin, count = _known(session, folder)
-    for name in names:
-        if name not in known:
-            raise InputError(f"there is no transaction {quoted(name)}", todo=nearest(name, known))
-    if len(set(names)) > TRANSACTIONS_MAX:
-        raise InputError(f"{len(set(names)):,} transactions are too many", todo=f"name {TRANSACTIONS_MAX}")
-    chosen = list(dict.fromkeys(names)) or list(known)[-TRANSACTIONS_LAST:]
-    return Report(origin, len(known), count, _accounts(folder, chosen), session.hint("report"))
+    return _Source(lambda: read_events(session.market / "audit"), str(session.market))
 
 
-def _known(session: Session, folder: Path) -> tuple[dict[str, None], str, int]:
-    """The names of all transactions in their order, the market's, and how many events there are."""
-    from marketsim.audit.segments import LogReader
+def _source_of_file(path: Path) -> _Source:
+    from marketsim.audit.export import read_export
+
+    exported = read_export(path)
+    try:
+        before, meanwhile = (
+            [decode(msgspec.json.encode(each)) for each in exported.header.get(key, [])]
+            for key in ("before", "meanwhile")
+        )
+    except (ValueError, TypeError) as error:
+        raise InputError(f"what came before is damaged: {error}", where=str(path)) from None
+    events = sorted([*exported.events, *meanwhile], key=lambda event: event.seq)
+    return _Source(lambda: events, str(path), before)
+
+
+def _known(session: Session, source: _Source) -> tuple[dict[str, None], int]:
+    """The names of all transactions in their order, and how many events there are."""
     from marketsim.cli.render.progress import tracked
 
     names: dict[str, None] = {}
-    origin, count = str(session.market), 0
-    for event in tracked(LogReader(folder), "reading", session.err):
+    count = 0
+    for event in tracked(source.events(), "reading", session.err):
         count += 1
         if isinstance(event, TransactionBegan):
             names[event.transaction] = None
-        elif isinstance(event, MarketCreated):
-            origin = event.origin
-    return names, origin, count
+    return names, count
 
 
-def _accounts(folder: Path, chosen: Iterable[str]) -> "list[Account]":
+def _accounts(source: _Source, chosen: Iterable[str]) -> "list[Account]":
     """The accounts of these transactions, each judged on the history in which it began."""
-    from marketsim.audit.segments import read_events
     from marketsim.cli.outcome import outcome_of
     from marketsim.cli.render.html.page import Account
     from marketsim.market.excerpt import history_before
     from marketsim.market.world import World
 
-    world, wanted = World(), set(chosen)
+    world, wanted = World.of(source.before), set(chosen)
     before: dict[str, list[Event]] = {}
     own: dict[str, list[Event]] = {}
-    for event in read_events(folder):
+    for event in source.events():
         name = getattr(event, "transaction", "")
         if name in wanted:
             if isinstance(event, TransactionBegan) and name not in own:
                 before[name], own[name] = history_before(world, event.request), []
-            own[name].append(event)
+            if name in own:
+                own[name].append(event)
         world.apply(event)
     found = []
     for name, events in own.items():

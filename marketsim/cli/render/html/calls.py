@@ -165,6 +165,11 @@ class _Reading:
         if style != "open":
             row.style = style
 
+    def answered(self, row: Row, style: str) -> None:
+        """What waited for somebody's answer is as that answer was."""
+        for bar in row.bars[-1:]:
+            bar.style = style if bar.style == "waiting" else bar.style
+
     def settle(self, row: Row) -> None:
         """End the waiting: what was waited for is here, or comes no more."""
         row.waits = [
@@ -208,6 +213,7 @@ class _Reading:
         self.settle(row)
         waited = row.bars and row.bars[-1].to_us >= 0
         self.close(row, "forward", words)
+        self.answered(row, "forward")
         self.say(row, words)
         if waited:
             self.mark(event, "end", f"{row.name} succeeded", row)
@@ -219,6 +225,7 @@ class _Reading:
         self.settle(row)
         waited = row.bars and row.bars[-1].to_us >= 0
         self.close(row, style, words)
+        self.answered(row, style)
         self.say(row, words)
         if waited or not row.bars:
             self.mark(event, "end", f"{row.name}: {words}", row)

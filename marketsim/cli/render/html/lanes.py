@@ -87,9 +87,13 @@ class Dot(msgspec.Struct, frozen=True):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """What stands beside the bars of a row: its name, and what came of it, cut to the room there is."""
+    """What stands beside the bars of a row: its name, and what came of it, cut to the room there is.
+
+    ``from_x`` is where the row begins.
+    """
 
     x: float
+    from_x: float
     y: float
     at_end: bool
     name: str
@@ -293,7 +297,9 @@ class _Drawn:
         rest = clipped(words, round((wanted - name_px - 10) / _WORDS_PX)) if wanted > name_px + 30 else ""
         seq = row.bars[0].seq if row.bars else row.marks[0].seq if row.marks else 0
         title = f"{name}: {words}" if words else name
-        self.labels.append(Label(x, y, at_end, shown, rest, row.style, title, seq))
+        self.labels.append(
+            Label(x, self.scale.at(row.from_us), y, at_end, shown, rest, row.style, title, seq)
+        )
 
 
 def _by_service(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
@@ -311,8 +317,8 @@ def _flags(course: Course, scale: Scale, left: float, right: float) -> list[Flag
         width = cell_len(each.label) * _WORDS_PX + 12
         spots = [
             (level, at_end)
-            for level in (0, 1)
             for at_end in (False, True)
+            for level in (0, 1)
             if each.label and _free(taken[level], *_span(x, width, at_end), left, right)
         ]
         level, at_end = spots[0] if spots else (-1, False)

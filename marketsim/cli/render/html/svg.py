@@ -1,5 +1,6 @@
 """The timeline as SVG: a chart of the page, whose marks are links, or a picture by itself that plays once."""
 
+import re
 from collections.abc import Callable
 from importlib.resources import files
 
@@ -15,6 +16,7 @@ SECONDS = 8
 """How long the picture plays."""
 
 _TITLE_HEIGHT = 44
+_TITLE_CELLS, _SUBTITLE_CELLS = 110, 170
 _LEGEND_HEIGHT = 30
 
 _SHAPES = {
@@ -61,12 +63,12 @@ def chart_svg(chart: Chart, title: str, link: Link, *, classes: str = "chart") -
 def picture(chart: Chart, title: str, words: str) -> str:
     """The timeline as a file of its own: it plays when it is opened, and is whole when it does not."""
     height = chart.height + _TITLE_HEIGHT + _LEGEND_HEIGHT
-    head = tag("text", escaped(title), class_="title", x=14, y=24)
-    head += tag("text", escaped(words), class_="subtitle", x=14, y=40)
+    head = tag("text", escaped(clipped(title, _TITLE_CELLS)), class_="title", x=14, y=24)
+    head += tag("text", escaped(clipped(words, _SUBTITLE_CELLS)), class_="subtitle", x=14, y=40)
     body = _body(chart, lambda _: "")
     play = number(chart.width - 12 - chart.left)
     marker = f'<path class="playhead" d="M{number(chart.left)} {number(chart.top)}V{number(chart.bottom)}"/>'
-    style = stylesheet("timeline.css") + stylesheet("play.css")
+    style = _with_plain_colours(stylesheet("timeline.css")) + stylesheet("play.css")
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" class="chart picture" ',
         f'viewBox="0 0 {chart.width} {number(height)}" width="{chart.width}" height="{number(height)}" ',
@@ -76,11 +78,21 @@ def picture(chart: Chart, title: str, words: str) -> str:
         f'<g style="--run:{play}px;--seconds:{SECONDS}s">',
         '<rect class="paper" width="100%" height="100%"/>',
         head,
-        f'<g transform="translate(0 {_TITLE_HEIGHT})">{body}{marker}</g>',
+        f'<g class="run" transform="translate(0 {_TITLE_HEIGHT})">{body}{marker}</g>',
         f'<g transform="translate(14 {number(height - 14)})">{_legend()}</g>',
         "</g></svg>\n",
     ]
     return ascii_only(parts)
+
+
+def _with_plain_colours(css: str) -> str:
+    """Each colour twice: as it is by day, for a viewer that knows no variables, and by its variable."""
+    plain = dict(_VARIABLE.findall(css.partition("}")[0]))
+    return _COLOUR.sub(lambda found: f"{found[1]}:{plain[found[2]]};{found[0]}", css)
+
+
+_VARIABLE = re.compile(r"--(\w+):(#\w+)")
+_COLOUR = re.compile(r"\b(fill|stroke|color):var\(--(\w+)\)")
 
 
 def _legend() -> str:
@@ -236,7 +248,7 @@ def _label(label: Label, chart: Chart) -> str:
     odd = any(lane.y <= label.y < lane.y + lane.height for lane in chart.lanes[1::2])
     classes = f"label {label.style}" + (" odd" if odd else "") + (" end" if label.at_end else "")
     return (
-        f'<text class="{classes}"{_time(label.x, chart)} x="{number(label.x)}" y="{number(label.y)}">'
+        f'<text class="{classes}"{_time(label.from_x, chart)} x="{number(label.x)}" y="{number(label.y)}">'
         f"{name}{words}{tag('title', escaped(label.title))}</text>"
     )
 
