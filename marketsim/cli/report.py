@@ -1,6 +1,6 @@
 """`marketsim report`: what happened as one HTML page, as a picture that plays, or as a diagram."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from marketsim.saga.events import Event, TransactionBegan, decode
 
 if TYPE_CHECKING:
     from marketsim.cli.render.html.page import Account, Report
+    from marketsim.market.world import World
 
 __all__ = ["TRANSACTIONS_LAST", "TRANSACTIONS_MAX", "report_app"]
 
@@ -23,6 +24,9 @@ TRANSACTIONS_LAST = 20
 
 TRANSACTIONS_MAX = 200
 """How many may be named."""
+
+NAME_LENGTH_MAX = 60
+"""How much of a product's or a customer's name is shown."""
 
 report_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
 
@@ -91,13 +95,12 @@ def _picture(session: Session, names: Sequence[str]) -> str:
     from marketsim.cli.render.html.lanes import WIDE, chart_of
     from marketsim.cli.render.html.page import EVENTS_MAX
     from marketsim.cli.render.html.svg import picture
-    from marketsim.cli.render.theme import UNICODE
-    from marketsim.cli.render.words import duration, request_words
+    from marketsim.cli.render.words import duration
 
     account = _only(session, names, "--svg", "a transaction")
     began, outcome = account.began, account.outcome
     shown = account.events[:EVENTS_MAX]
-    words = f"{began.saga}: {request_words(began.request, UNICODE)}; {outcome.reason or 'all done'}"
+    words = f"{account.title}; {outcome.reason or 'all done'}"
     if len(shown) < len(account.events):
         words += f"; the first {len(shown):,} of {len(account.events):,} events"
     title = f"{began.transaction}: {outcome.outcome} after {duration(account.length_us)}"
@@ -106,10 +109,10 @@ def _picture(session: Session, names: Sequence[str]) -> str:
 
 def _diagram(session: Session, names: Sequence[str]) -> str:
     from marketsim.cli.render.html.mermaid import mermaid_of
-    from marketsim.market.sagas import SAGAS, saga_of
+    from marketsim.market.sagas import saga_named, saga_of
 
-    if len(names) == 1 and names[0] in SAGAS:
-        return mermaid_of(SAGAS[names[0]])
+    if len(names) == 1 and not names[0].startswith("tx-") and not _is_file(names[0]):
+        return mermaid_of(saga_named(names[0]))
     account = _only(session, names, "--mermaid", "a saga or a transaction")
     return mermaid_of(saga_of(account.began), account.events)
 
@@ -204,12 +207,14 @@ def _accounts(source: _Source, chosen: Iterable[str]) -> "list[Account]":
 
     world, wanted = World.of(source.before), set(chosen)
     before: dict[str, list[Event]] = {}
+    titles: dict[str, str] = {}
     own: dict[str, list[Event]] = {}
     for event in source.events():
         name = getattr(event, "transaction", "")
         if name in wanted:
             if isinstance(event, TransactionBegan) and name not in own:
                 before[name], own[name] = history_before(world, event.request), []
+                titles[name] = _title(world, event)
             if name in own:
                 own[name].append(event)
         world.apply(event)
@@ -217,5 +222,28 @@ def _accounts(source: _Source, chosen: Iterable[str]) -> "list[Account]":
     for name, events in own.items():
         began = events[0]
         assert isinstance(began, TransactionBegan)
-        found.append(Account(began, outcome_of(before[name], events), events))
+        found.append(Account(began, outcome_of(before[name], events), events, titles[name]))
     return found
+
+
+def _title(world: "World", began: TransactionBegan) -> str:
+    """What was asked for, with the names that things and people had then."""
+    from marketsim.cli.render.theme import UNICODE
+    from marketsim.cli.render.words import request_words
+    from marketsim.market.requests import is_request, lines_of
+
+    if not is_request(began.request):
+        return f"{began.saga}: {request_words(began.request, UNICODE)}"
+    goods = ", ".join(
+        f"{line.quantity} × {_named(line.product, world.products)}" for line in lines_of(began.request)
+    )
+    return f"{began.saga}: {goods} for {_named(str(began.request.get('customer')), world.customers)}"
+
+
+def _named(key: str, known: Mapping[str, Any]) -> str:
+    name = known[key].name if key in known else key
+    return (
+        key
+        if name == key
+        else f"{key} ({name if len(name) <= NAME_LENGTH_MAX else name[:NAME_LENGTH_MAX] + '…'})"
+    )

@@ -42,11 +42,12 @@ _WORDS = {
 
 
 class Account(msgspec.Struct, frozen=True):
-    """One transaction to be told: what it came to, and its events."""
+    """One transaction to be told: what it came to, its events, and what was asked for."""
 
     began: TransactionBegan
     outcome: Outcome
     events: list[Event]
+    title: str
 
     @property
     def length_us(self) -> int:
@@ -160,7 +161,7 @@ def _section(account: Account, index: int) -> Iterator[str]:
 
     yield f'<section id="{anchor}" aria-labelledby="{anchor}-head">\n'
     yield tag("h2", escaped(began.transaction), _badge(account.outcome), id=f"{anchor}-head")
-    yield tag("p", escaped(f"{began.saga}: {_request(account)}"), class_="request")
+    yield tag("p", escaped(account.title), class_="request")
     yield _facts(account)
     yield _timeline(shown, began.transaction, link)
     yield _ledger(shown, began.transaction, link)

@@ -68,7 +68,7 @@ def picture(chart: Chart, title: str, words: str) -> str:
     body = _body(chart, lambda _: "")
     play = number(chart.width - 12 - chart.left)
     marker = f'<path class="playhead" d="M{number(chart.left)} {number(chart.top)}V{number(chart.bottom)}"/>'
-    style = _with_plain_colours(stylesheet("timeline.css")) + stylesheet("play.css")
+    style = _with_plain_colours(stylesheet("timeline.css") + stylesheet("play.css"))
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" class="chart picture" ',
         f'viewBox="0 0 {chart.width} {number(height)}" width="{chart.width}" height="{number(height)}" ',
