@@ -1,5 +1,6 @@
 """The report in a browser: what the eye sees is in its place, and nothing in it runs. Skipped without one."""
 
+import html
 import json
 import re
 import shutil
@@ -36,7 +37,7 @@ const outside = texts.filter(node => {
 const small = texts.map(node => node.getBoundingClientRect().height).filter(height => height < 8);
 const facts = {texts: texts.length, overlaps, outside, small: small.length,
   wide: document.documentElement.scrollWidth, room: innerWidth};
-document.body.dataset.facts = JSON.stringify(facts);
+parent.document.body.dataset.facts = JSON.stringify(facts);
 </script>"""
 
 
@@ -66,13 +67,16 @@ def page(cli: Cli, tmp_path: Path) -> Path:
 def test_no_text_overlaps_or_leaves_the_page(page: Path, width: int, dark: bool) -> None:
     text = (page / "report.html").read_text()
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
-    (page / "probed.html").write_text(text.replace("</body>", f"{PROBE}</body>"))
+    # A window has a least width; a frame has the one that it is given.
+    frame = html.escape(text.replace("</body>", f"{PROBE}</body>"))
+    style = f"border:0;width:{width}px;height:900px"
+    (page / "probed.html").write_text(f'<!doctype html><body><iframe style="{style}" srcdoc="{frame}">')
     dom = browse(
-        page, "probed.html", f"--window-size={width},900", *(["--force-dark-mode"] if dark else [])
+        page, "probed.html", "--window-size=1300,900", *(["--force-dark-mode"] if dark else [])
     ).stdout
     found = re.search(r'data-facts="([^"]*)"', dom)
     assert found is not None
-    facts = json.loads(found[1].replace("&quot;", '"').replace("&amp;", "&"))
+    facts = json.loads(html.unescape(found[1]))
     assert facts["texts"] > 200
     assert facts["overlaps"] == []
     assert facts["outside"] == []
