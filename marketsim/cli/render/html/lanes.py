@@ -192,7 +192,7 @@ def chart_of(course: Course, paper: Paper) -> Chart:
         drawn.labels,
         drawn.hooks,
         _gap_marks(scale, left, right),
-        _ticks(scale, paper.tick, right),
+        _ticks(scale, paper.tick, right, flags),
         flags,
     )
 
@@ -250,7 +250,7 @@ class _Drawn:
         marks = self._marks(row, bars + _BAR_HEIGHT + 6)
         below = bars + _BAR_HEIGHT + (12 if marks else 0)
         self._label(row, below + 12)
-        return below + 12 + 9
+        return below + 12 + 14
 
     def _bars(self, row: Row, y: float) -> float:
         for wait in row.waits:
@@ -337,17 +337,17 @@ def _free(taken: list[tuple[float, float]], begin: float, end: float, left: floa
     return inside and all(end <= one or begin >= two for one, two in taken)
 
 
-def _ticks(scale: Scale, apart: float, right: float) -> list[Tick]:
+def _ticks(scale: Scale, apart: float, right: float, flags: Iterable[Flag]) -> list[Tick]:
+    """The moments of the axis, to the right of their lines or to the left, where nothing crosses them."""
     ticks: list[Tick] = []
-    taken: list[tuple[float, float]] = []
+    taken = [(flag.x - 1, flag.x + 1) for flag in flags]
     for each in scale.ticks(apart):
         x, words = scale.at(each), _brief(each)
-        width = cell_len(words) * _WORDS_PX + 10
-        at_end = x + width > right + 12
-        span = _span(x, width, at_end)
-        if _free(taken, *span, 0, right + 12):
-            taken.append(span)
-            ticks.append(Tick(x, words, at_end))
+        width = cell_len(words) * _WORDS_PX + 8
+        sides = [side for side in (False, True) if _free(taken, *_span(x, width, side), 12, right)]
+        if sides:
+            taken.append(_span(x, width, sides[0]))
+            ticks.append(Tick(x, words, sides[0]))
     return sorted(ticks, key=lambda tick: tick.x)
 
 
