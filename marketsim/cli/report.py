@@ -56,13 +56,23 @@ def report(
     names = transactions or []
     if svg and mermaid:
         raise InputError("--svg and --mermaid are two files", todo="give one of them")
+    try:
+        _tell(session, names, svg, mermaid, output, force)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"the events do not fit together ({type(error).__name__}: {error})"
+        raise InputError(what, where=" ".join(names), todo="see: marketsim audit verify") from error
+    return 0
+
+
+def _tell(
+    session: Session, names: list[str], svg: bool, mermaid: bool, output: Path | None, force: bool
+) -> None:
     if mermaid:
         _write(session, {"mermaid": _diagram(session, names)}, output, force)
     elif svg:
         _write(session, {"svg": _picture(session, names)}, output, force)
     else:
         _write_page(session, _told(session, names), output, force, last=all(map(_is_file, names)))
-    return 0
 
 
 def _write(session: Session, document: dict[str, str], output: Path | None, force: bool) -> None:
@@ -150,11 +160,7 @@ def _told(session: Session, names: Sequence[str]) -> "Report":
         raise InputError(f"{len(wanted):,} transactions are too many", todo=f"name {TRANSACTIONS_MAX}")
     chosen = wanted or list(known)[-TRANSACTIONS_LAST:]
     command = f"marketsim report {files[0]}" if files else session.hint("report")
-    try:
-        return Report(source.origin, len(known), count, _accounts(source, chosen), command)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"the events do not fit together ({type(error).__name__}: {error})"
-        raise InputError(what, where=source.origin, todo="see: marketsim audit verify") from None
+    return Report(source.origin, len(known), count, _accounts(source, chosen), command)
 
 
 def _is_file(name: str) -> bool:

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketsim.audit.segments import read_events
-from marketsim.cli.render.html.calls import Course, course_of
+from marketsim.cli.render.html.calls import course_of
 from marketsim.cli.render.html.lanes import NARROW, WIDE, Chart, Label, Paper, chart_of, said_words
 from marketsim.cli.render.html.ledger import COLUMNS_MAX, flow_list, flow_of, flow_svg
 from marketsim.cli.render.html.markup import clipped, escaped, preformatted, tag
 from marketsim.cli.render.html.moves import NOWHERE, goods_words, moves_of
+from marketsim.cli.render.html.rows import Course
 from marketsim.cli.render.html.scale import scale_of
 from marketsim.cli.render.html.svg import chart_svg, stylesheet
 from marketsim.saga import events as e
@@ -301,7 +302,6 @@ def test_a_gap_is_drawn_and_says_how_long_it_is(courses: dict[str, list[e.Event]
     words = [gap.words for gap in chart.gaps]
     assert "10 s squeezed" in words
     assert any("min" in each for each in words)
-    assert len(chart.gaps) == 9 or len(chart.gaps) > 5
 
 
 def test_an_empty_course_is_an_empty_chart():

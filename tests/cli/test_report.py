@@ -263,6 +263,30 @@ def test_bad_input_is_told_with_exit_code_2(told: Cli, arguments: list[str], sai
     assert ran.out == ""
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"time":"2', '"time":"x2'),
+        ('"saga":"purchase"', '"saga":"none"'),
+        ('"faults":["payment:card_declined"]', '"faults":["nobody:nothing"]'),
+        ('"request":{', '"request":{"product":[],'),
+        ('"type":"transaction.began"', '"type":"market.created","origin":"","currency":""'),
+        ('"policy":"default"', '"policy":7'),
+        ('"kind":"read_only"', '"kind":"' + "x" * 5_000 + '"'),
+        ('"attempt":1', '"attempt":' + "9" * 18),
+    ],
+)
+def test_events_that_do_not_fit_together_end_in_no_traceback(told: Cli, before: str, after: str) -> None:
+    exported = told("audit", "export", "--transaction", "tx-1").out
+    assert before in exported
+    Path("odd.json").write_text(exported.replace(before, after))
+    for options in ([], ["--svg"], ["--mermaid"]):
+        ran = told("report", "odd.json", *options)
+        assert ran.code in (0, 2), ran.err
+        assert "a mistake in marketsim" not in ran.err
+        assert ran.err.count("\n") <= 1
+
+
 def test_a_market_without_a_transaction_has_an_empty_page(cli: Cli, tmp_path: Path) -> None:
     market_of(cli, tmp_path, products("laptop-1"))
     found = parsed(cli("report"))

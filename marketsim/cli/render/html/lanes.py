@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import msgspec
 from rich.cells import cell_len
 
-from marketsim.cli.render.html.calls import Course, Mark, Row
+from marketsim.cli.render.html.axis import WORDS_PX, Flag, GapMark, Tick, flags_of, gap_marks_of, ticks_of
 from marketsim.cli.render.html.markup import clipped
+from marketsim.cli.render.html.rows import Course, Mark, Row
 from marketsim.cli.render.html.scale import Scale, scale_of
 from marketsim.cli.render.words import duration, moment
 
@@ -16,21 +17,17 @@ __all__ = [
     "Box",
     "Chart",
     "Dot",
-    "Flag",
-    "GapMark",
     "Hook",
     "Label",
     "Lane",
     "Paper",
     "Pause",
-    "Tick",
     "chart_of",
     "said_words",
 ]
 
 _NAME_PX = 6.7
-_WORDS_PX = 6.1
-"""How wide a column of a name, and of other words, is at the most, in pixels."""
+"""How wide a column of a name is at the most, in pixels."""
 
 _BAR_HEIGHT = 9
 _MARK_APART = 10
@@ -120,35 +117,6 @@ class Lane(msgspec.Struct, frozen=True):
     height: float
 
 
-class GapMark(msgspec.Struct, frozen=True):
-    """Where time is squeezed; ``label`` is empty where there is no room for it."""
-
-    x: float
-    width: float
-    label: str
-    words: str
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """A moment on the axis."""
-
-    x: float
-    words: str
-    at_end: bool = False
-
-
-class Flag(msgspec.Struct, frozen=True):
-    """A moment of the whole transaction; ``level`` is its line above the axis, -1 for no label."""
-
-    x: float
-    level: int
-    at_end: bool
-    seq: int
-    style: str
-    label: str
-    words: str
-
-
 class Chart(msgspec.Struct, frozen=True):
     """Everything that is drawn, in pixels; ``top`` and ``bottom`` are where the lanes begin and end."""
 
@@ -172,7 +140,7 @@ def chart_of(course: Course, paper: Paper) -> Chart:
     """Lay out a course on paper."""
     left, right = paper.names + 14.0, paper.width - 12.0
     scale = scale_of(course.moments(), left, right, gap=paper.gap, least=paper.least)
-    flags = _flags(course, scale, left, right)
+    flags = flags_of(course, scale, left, right)
     levels = max([flag.level for flag in flags], default=-1) + 1
     top = 8 + 15 * levels + 18
     drawn = _Drawn(scale, left, right)
@@ -191,8 +159,8 @@ def chart_of(course: Course, paper: Paper) -> Chart:
         drawn.dots,
         drawn.labels,
         drawn.hooks,
-        _gap_marks(scale, left, right),
-        _ticks(scale, paper.tick, right, flags),
+        gap_marks_of(scale, left, right),
+        ticks_of(scale, paper.tick, right, flags),
         flags,
     )
 
@@ -287,14 +255,14 @@ class _Drawn:
         words = said_words(row.said)
         name = f"◀ {row.name}" if row.back else f"{row.name} ◆ pivot" if row.kind == "pivot" else row.name
         name_px, room = cell_len(name) * _NAME_PX, self.right - self.left - 4
-        wanted = min(name_px + 10 + cell_len(words) * _WORDS_PX, room)
+        wanted = min(name_px + 10 + cell_len(words) * WORDS_PX, room)
         x = self.scale.at(row.from_us)
         at_end = x + wanted > self.right - 4
         last = max([self.scale.at(bar.to_us) for bar in row.bars], default=x)
         if at_end:
             x = min(self.right - 4, max(last, self.left + wanted))
         shown = clipped(name, int(room / _NAME_PX))
-        rest = clipped(words, round((wanted - name_px - 10) / _WORDS_PX)) if wanted > name_px + 30 else ""
+        rest = clipped(words, round((wanted - name_px - 10) / WORDS_PX)) if wanted > name_px + 30 else ""
         seq = row.bars[0].seq if row.bars else row.marks[0].seq if row.marks else 0
         title = f"{name}: {words}" if words else name
         self.labels.append(
@@ -307,67 +275,3 @@ def _by_service(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
     for row in rows:
         lanes.setdefault(row.service or "?", []).append(row)
     return list(lanes.items())
-
-
-def _flags(course: Course, scale: Scale, left: float, right: float) -> list[Flag]:
-    flags: list[Flag] = []
-    taken: list[list[tuple[float, float]]] = [[], []]
-    for each in course.milestones:
-        x = scale.at(each.at_us)
-        width = cell_len(each.label) * _WORDS_PX + 12
-        spots = [
-            (level, at_end)
-            for at_end in (False, True)
-            for level in (0, 1)
-            if each.label and _free(taken[level], *_span(x, width, at_end), left, right)
-        ]
-        level, at_end = spots[0] if spots else (-1, False)
-        if spots:
-            taken[level].append(_span(x, width, at_end))
-        flags.append(Flag(x, level, at_end, each.seq, each.style, each.label, each.words))
-    return flags
-
-
-def _span(x: float, width: float, at_end: bool) -> tuple[float, float]:
-    return (x - width, x) if at_end else (x, x + width)
-
-
-def _free(taken: list[tuple[float, float]], begin: float, end: float, left: float, right: float) -> bool:
-    inside = begin >= left - 14 and end <= right + 12
-    return inside and all(end <= one or begin >= two for one, two in taken)
-
-
-def _ticks(scale: Scale, apart: float, right: float, flags: Iterable[Flag]) -> list[Tick]:
-    """The moments of the axis, to the right of their lines or to the left, where nothing crosses them."""
-    ticks: list[Tick] = []
-    taken = [(flag.x - 1, flag.x + 1) for flag in flags]
-    for each in scale.ticks(apart):
-        x, words = scale.at(each), _brief(each)
-        width = cell_len(words) * _WORDS_PX + 8
-        sides = [side for side in (False, True) if _free(taken, *_span(x, width, side), 12, right)]
-        if sides:
-            taken.append(_span(x, width, sides[0]))
-            ticks.append(Tick(x, words, sides[0]))
-    return sorted(ticks, key=lambda tick: tick.x)
-
-
-def _brief(length_us: int, *, digits: int = 3) -> str:
-    """A time for a label: no more digits than it needs."""
-    if length_us >= 59_995_000:
-        return duration(length_us)
-    return f"{length_us / 1_000_000:.{digits}f}".rstrip("0").rstrip(".") + " s"
-
-
-def _gap_marks(scale: Scale, left: float, right: float) -> list[GapMark]:
-    marks: list[GapMark] = []
-    taken: list[tuple[float, float]] = []
-    longest_first = sorted(scale.gaps, key=lambda gap: gap.from_us - gap.to_us)
-    for gap in longest_first:
-        words = _brief(gap.to_us - gap.from_us, digits=1)
-        half = (cell_len(words) * _WORDS_PX + 8) / 2
-        middle = gap.x + gap.width / 2
-        span = (middle - half, middle + half)
-        fits = _free(taken, *span, left, right)
-        taken += [span] if fits else []
-        marks.append(GapMark(gap.x, gap.width, words if fits else "", f"{words} squeezed"))
-    return sorted(marks, key=lambda mark: mark.x)

@@ -9,7 +9,6 @@ from marketsim.cli.render.text import one_line, printable
 
 __all__ = [
     "ascii_only",
-    "attribute_name",
     "clipped",
     "escaped",
     "number",
@@ -45,16 +44,11 @@ def tag(name: str, *content: str, **attributes: object) -> str:
     ``class_`` is written for class, and ``aria_label`` for aria-label; None and "" leave one out.
     """
     parts = [
-        f' {attribute_name(key)}="{escaped(value)}"'
+        f' {key.removesuffix("_").replace("_", "-")}="{escaped(value)}"'
         for key, value in attributes.items()
         if value is not None and value != ""
     ]
     return f"<{name}{''.join(parts)}>{''.join(content)}</{name}>"
-
-
-def attribute_name(key: str) -> str:
-    """The attribute that a keyword stands for."""
-    return key.removesuffix("_").replace("_", "-")
 
 
 def number(value: float) -> str:

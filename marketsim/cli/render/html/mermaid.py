@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from marketsim.cli.render.html.calls import Row, course_of
+from marketsim.cli.render.html.calls import course_of
 from marketsim.cli.render.html.markup import clipped
+from marketsim.cli.render.html.rows import Row
 from marketsim.cli.render.text import one_line
 from marketsim.saga.definition import Operation, Saga
 from marketsim.saga.events import Event

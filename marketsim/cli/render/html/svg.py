@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from importlib.resources import files
 
-from marketsim.cli.render.html.lanes import Box, Chart, Dot, Flag, GapMark, Hook, Label, Pause
+from marketsim.cli.render.html.axis import Flag, GapMark
+from marketsim.cli.render.html.lanes import Box, Chart, Dot, Hook, Label, Pause
 from marketsim.cli.render.html.markup import ascii_only, clipped, escaped, number, tag
 
 __all__ = ["LEGEND", "Link", "chart_svg", "legend_mark", "picture", "stylesheet"]
