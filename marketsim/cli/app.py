@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "scenarios": "scenarios",
     "audit": "audit",
     "failures": "failures",
+    "report": "report",
     "webhooks": "webhooks",
     "sagas": "sagas",
     "faults": "faults",

@@ -45,12 +45,16 @@ def recover(
     from marketsim.market.sagas import SAGAS, saga_of
     from marketsim.saga.faults import parse_fault
 
-    for text in fail or []:
-        _check_somewhere(text, SAGAS.values())
     with session.writing(whole=True) as market:
         market.log.flush()
         history = list(read_events(market.path / "audit"))
         left_open = open_transactions(history)
+        begun = [
+            event for events in left_open.values() for event in events if isinstance(event, TransactionBegan)
+        ]
+        sagas = [*(saga_of(event) for event in begun), *SAGAS.values()]
+        for text in fail or []:
+            _check_somewhere(text, sagas)
         added: dict[str, list[Event]] = {name: list(events) for name, events in left_open.items()}
 
         def watch(event: Event) -> None:

@@ -238,6 +238,7 @@ def test_a_revert_that_fails_for_ever_is_put_right_by_a_person(cli, stocked):
     [
         (("capture_payment:card_declined", "release_stock:error"), "put 1 laptop-1 back on sale"),
         (("capture_payment:card_declined", "release_stock.mug-1:error"), "put 2 mug-1 back on sale"),
+        (("capture_payment:card_declined", "cancel_order:error"), "put 2 mug-1 back on sale; cancel order-1"),
         (
             ("capture_payment:timeout_after", "find_capture:timeout_before", "refund_payment:error"),
             "give USD 767.00 back to user-1",
@@ -276,6 +277,18 @@ def test_what_died_after_its_pivot_goes_forward_though_it_is_called_back(cli, st
     assert stock(cli) == {"laptop-1": 1, "lamp-1": 0, "mug-1": 7}
     assert cli("audit", "verify").code == 0
     assert cli("replay", "tx-1").code == 0
+
+
+def test_a_fault_may_strike_one_product_of_the_cart_that_is_recovered(cli, stocked, process):
+    assert process(*CART, "--fail", "capture_payment:crash_before_intent").returncode == -signal.SIGKILL
+    mistyped = cli("recover", "--back", "--fail", "release_stock.mug-2:error")
+    assert mistyped.code == 2
+    assert "has no 'release_stock.mug-2' (did you mean 'release_stock.mug-1'?)" in mistyped.err
+    ran = cli("recover", "--back", "--fail", "release_stock.mug-1:error", "--json")
+    assert ran.code == 4
+    assert ran.document["recovered"][0]["dead_letters"] == ["reserve_stock.mug-1"]
+    assert cli("failures", "retry", "tx-1").code == 0
+    assert untouched(cli)
 
 
 def test_without_being_called_back_what_died_before_its_pivot_goes_forward(cli, stocked, process):

@@ -85,3 +85,8 @@ def test_a_scenario_in_json_needs_no_yaml(cli, tmp_path):
     scenario = {"scenario": "mine", "catalog": catalog, "purchases": purchases, "expect": expect}
     (tmp_path / "mine.json").write_text(json.dumps(scenario))
     assert loaded_by("run", "mine.json") & COSTLY == set()
+
+
+def test_a_report_needs_neither_catalog_nor_lock_and_its_help_no_drawing(market):
+    assert loaded_by("report") & {"tinydb", "filelock", *COSTLY} == set()
+    assert not any(name.startswith("marketsim.cli.render.html") for name in loaded_by("report", "--help"))
