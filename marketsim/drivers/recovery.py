@@ -153,6 +153,7 @@ def resume(
         elif _may_repeat(each, policy):
             driver.invoke(running, each, again=True)
         else:
+            _die_again(driver, running, each)
             reason = "the process died before its answer was recorded"
             driver.expect(running, Came(each, "unknown", code="interrupted", reason=reason), 0)
     _await_arrivals(driver, running, recorded, rerun.under_way)
@@ -164,6 +165,19 @@ def resume(
         engine.called_back = None
         driver.expect(running, Came(CALLED_BACK, "stopped"), 0)
     return running
+
+
+def _die_again(driver: Driver, running: Running, want: Invoke) -> None:
+    """Die at a call that is not made again, if a fault has more than one process die there."""
+    transaction, operation = running.engine.transaction, want.operation
+    fault = running.plan.strike(transaction, operation, want.role, want.attempt, running.tape)
+    if fault is not None and fault.outcome == "crash":
+        driver.record(
+            FaultInjected(
+                transaction=transaction, operation=operation.name, attempt=want.attempt, fault=fault.name
+            )
+        )
+        driver.die(fault.moment == "torn")
 
 
 def _may_repeat(want: Invoke, policy: Policy) -> bool:
@@ -249,6 +263,10 @@ def _asked_again(events: Iterable[Event]) -> set[str]:
     return {key for event in events if isinstance(event, ProcessRecovered) for key in event.asked_again}
 
 
+def _is_call_back(event: Event) -> bool:
+    return isinstance(event, TransactionCancelRequested) and event.reason == CALLED_BACK.reason
+
+
 class _Rerun:
     """Feeds an engine from the record until the record is used up."""
 
@@ -295,7 +313,7 @@ class _Rerun:
 
     def _match(self, event: Event) -> None:
         found = self.expected.popleft()
-        if self.back and not self.expected:
+        if _is_call_back(self.expected[0]) if self.expected else self.back:
             self.running.engine.called_back = CALLED_BACK
         if not same(event, found):
             raise Diverged(
@@ -324,6 +342,7 @@ class _Rerun:
     def _unawaited(self, event: Event) -> Came | None:
         """What came without being waited for."""
         if isinstance(event, TransactionCancelRequested):
+            self.running.engine.called_back = None
             return Came(Stop(event.code, event.reason), "stopped")
         if isinstance(event, OperationLate):
             want = Invoke(self.running.engine.saga.operations[event.operation], event.attempt, None)

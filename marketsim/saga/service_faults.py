@@ -21,6 +21,7 @@ _OTHER_CARD = "Your payment could not be made; please use another card."
 
 
 _PAYMENT_WAITS: dict[str, Any] = {
+    "customer": "Your payment was not confirmed; please try again.",
     "phase": "answer",
     "outcome": "suspended",
     "arrives_us": (10 * _SECOND_US, 90 * _SECOND_US),
