@@ -84,9 +84,8 @@ RealTime = Annotated[bool, typer.Option("--real-time", help="Wait for real, and 
 def check_quantity(quantity: int, where: str) -> None:
     """Raise InputError for a number of units that cannot be meant."""
     if not 1 <= quantity <= QUANTITY_REQUEST_MAX:
-        raise InputError(
-            f"a quantity of {quoted(quantity)} cannot be bought", where=where, todo="give 1 or more"
-        )
+        todo = f"give 1 to {QUANTITY_REQUEST_MAX:,}"
+        raise InputError(f"a quantity of {quoted(quantity)} cannot be bought", where=where, todo=todo)
 
 
 def check_durability(durability: str) -> None:

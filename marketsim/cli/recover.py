@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from marketsim.cli import complete
-from marketsim.cli.exits import Exit
+from marketsim.cli.exits import Exit, exit_of_error
 from marketsim.cli.outcome import Outcome, outcome_of, stock_now
 from marketsim.cli.session import Session, command
 from marketsim.market.directory import Market
 from marketsim.market.world import World
 from marketsim.saga.definition import Saga
-from marketsim.saga.errors import InputError
+from marketsim.saga.errors import InputError, MarketsimError
 from marketsim.saga.events import Event, TransactionBegan
 
 __all__ = ["recover_app"]
@@ -61,17 +61,23 @@ def recover(
             added[str(getattr(event, "transaction", ""))].append(event)
 
         driver = live_driver(market.log, market.world, market.log.position.time, watch=watch)
+        refused: dict[str, MarketsimError] = {}
         finish(
             driver,
             left_open,
             saga_of,
             lambda saga: [parse_fault(text, saga) for text in fail or [] if _belongs(text, saga)],
             back=back,
+            refused=refused.__setitem__,
         )
         market.log.flush()
-        outcomes = [outcome_of(_before(history, name), events) for name, events in added.items()]
-        _tell(session, market, added, outcomes)
-    return max((_exit(outcome) for outcome in outcomes), default=Exit.OK)
+        finished = {name: events for name, events in added.items() if name not in refused}
+        outcomes = [outcome_of(_before(history, name), events) for name, events in finished.items()]
+        _tell(session, market, finished, outcomes)
+    for name, error in refused.items():
+        session.note(f"{name} was left open: {error}")
+    worst = max((exit_of_error(error) for error in refused.values()), default=Exit.OK)
+    return max([worst, *(_exit(outcome) for outcome in outcomes)])
 
 
 def _check_somewhere(text: str, sagas: Iterable[Saga]) -> None:

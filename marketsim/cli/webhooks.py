@@ -28,7 +28,7 @@ webhooks_app = group("webhooks", "Telling others: a signed POST for what was bou
 
 _TIME_LIMIT_S, _TIME_LIMIT_MAX_S = 60, 86_400
 _LINGER_S = 2.0
-_LOOPBACK = re.compile(r"http://(127\.[0-9.]+|localhost|\[::1\])[:/]?")
+_LOOPBACK = re.compile(r"http://(127\.[0-9.]+|localhost|\[::1\])([:/].*)?", re.IGNORECASE)
 
 _New = Annotated[str, typer.Argument(help="Where to send, https:// or http://.", show_default=False)]
 _Known = Annotated[
@@ -87,7 +87,7 @@ def _tell_added(session: Session, added: Endpoint, secret: str) -> int:
     session.say(f"{added.url} is told of: {', '.join(added.events)}")
     session.say(f"  secret  {secret or 'as given'}")
     session.say(f"  it is kept in {kept}, which only its owner can read, and is not shown again")
-    if added.url.startswith("http:") and not _LOOPBACK.match(added.url):
+    if added.url.lower().startswith("http:") and not _LOOPBACK.fullmatch(added.url):
         session.note("over http:// whoever is on the way can read what is sent")
     session.say(f"see whether it arrives: {session.hint(f'webhooks test {added.url}')}")
     return Exit.OK

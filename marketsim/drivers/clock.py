@@ -50,6 +50,9 @@ def span_us(text: str) -> int:
     return length_us
 
 
+_LAST_US = 253_402_300_799_999_999
+
+
 class Clock:
     """Virtual time: it stands still until it is moved, and only moves forward."""
 
@@ -61,8 +64,14 @@ class Clock:
         self._prefix = self._stamp = ""
 
     def advance(self, to_us: int) -> None:
-        """Move to a moment; a moment that has passed leaves the clock as it is."""
+        """Move to a moment; a moment that has passed leaves the clock as it is.
+
+        Raises InputError for one that no RFC 3339 text can tell.
+        """
         if to_us > self.now_us:
+            if to_us > _LAST_US:
+                todo = "let it pause for less, or less often"
+                raise InputError("time went past the end of the year 9999", todo=todo)
             self.now_us = to_us
 
     def stamp(self) -> str:

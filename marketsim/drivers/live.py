@@ -9,6 +9,7 @@ from marketsim.drivers.clock import Clock, RealClock, now_us, parse_time
 from marketsim.drivers.recovery import deaths_in, fault_plan, resume
 from marketsim.drivers.virtual import Driver, Running, World
 from marketsim.saga.definition import Policy, Saga
+from marketsim.saga.errors import Diverged, InputError, MarketsimError
 from marketsim.saga.events import Event, TransactionBegan
 from marketsim.saga.faults import FaultPlan, FaultRule
 from marketsim.saga.policies import policy_of
@@ -74,20 +75,37 @@ def recover(
     extra: Callable[[Saga], Iterable[FaultRule]] = lambda saga: (),
     *,
     back: bool = False,
+    refused: Callable[[str, MarketsimError], None] | None = None,
 ) -> list[Running]:
     """Finish what a dead process left open; it goes forward or is reverted.
 
     The faults a transaction began with go on striking, except those that kill the process;
     ``extra`` adds to them. With ``back`` it is cancelled, and is reverted unless it is past its pivot.
-    Two recoverers at once are kept apart by the market's lock.
+    Two recoverers at once are kept apart by the market's lock. One that cannot be resumed (Diverged,
+    InputError) is told to ``refused``, if there is one, and does not hold up the others.
     """
     resumed: list[Running] = []
     for events in left_open.values():
-        began = events[0]
-        assert isinstance(began, TransactionBegan)
-        saga = saga_of(began)
-        rules = fault_plan(began, saga, deaths=deaths_in(events)).rules
-        plan = FaultPlan([*rules, *extra(saga)])
-        resumed.append(resume(driver, saga, policy_of(began), Tape(began.seed), events, plan, back=back))
+        try:
+            resumed.append(_resumed(driver, events, saga_of, extra, back))
+        except (Diverged, InputError) as error:
+            if refused is None:
+                raise
+            refused(str(getattr(events[0], "transaction", "")), error)
     driver.run()
     return resumed
+
+
+def _resumed(
+    driver: Driver,
+    events: list[Event],
+    saga_of: Callable[[TransactionBegan], Saga],
+    extra: Callable[[Saga], Iterable[FaultRule]],
+    back: bool,
+) -> Running:
+    began = events[0]
+    assert isinstance(began, TransactionBegan)
+    saga = saga_of(began)
+    rules = fault_plan(began, saga, deaths=deaths_in(events)).rules
+    plan = FaultPlan([*rules, *extra(saga)])
+    return resume(driver, saga, policy_of(began), Tape(began.seed), events, plan, back=back)

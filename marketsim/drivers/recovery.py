@@ -147,7 +147,7 @@ def resume(
     engine.now_us = driver.clock.now_us
     for each in rerun.under_way:
         if isinstance(each, Wait):
-            driver.expect(running, Came(each, "waited"), each.delay_us)
+            driver.expect(running, Came(each, "waited"), max(0, rerun.due_us[each] - engine.now_us))
         elif each not in left:
             continue
         elif _may_repeat(each, policy):
@@ -198,12 +198,13 @@ def _await_arrivals(
     heard = {(each.operation, each.attempt) for each in recorded if isinstance(each, OperationLate)}
     pending = {(each.operation, each.attempt) for each in recorded if isinstance(each, ServiceNoted)}
     for event in recorded:
-        if not isinstance(event, FaultInjected) or not FAULTS[event.fault].arrives:
+        fault = FAULTS.get(event.fault) if isinstance(event, FaultInjected) else None
+        if not isinstance(event, FaultInjected) or fault is None or not fault.arrives:
             continue
         call = (event.operation, event.attempt)
         if call in heard or event.compensation or event.probe:
             continue
-        if FAULTS[event.fault].arrives == "landing" and call not in pending:
+        if event.operation not in operations or (fault.arrives == "landing" and call not in pending):
             continue  # The process died before the request had reached the service.
         operation = operations[event.operation]
         waiting = [
@@ -214,7 +215,7 @@ def _await_arrivals(
         ]
         want = next(iter(waiting), None) or Invoke(operation, event.attempt, _intent(recorded, event))
         passed_us = now_us - parse_time(event.time)
-        driver.arrive(running, want, FAULTS[event.fault], operation.time_limit_us - passed_us)
+        driver.arrive(running, want, fault, operation.time_limit_us - passed_us)
 
 
 def _intent(recorded: list[Event], struck: FaultInjected) -> OperationStarted | None:
@@ -276,18 +277,15 @@ class _Rerun:
         self.expected = expected
         self.again = again
         self.back = back
-        self._time = ""
         self.under_way: list[Invoke | Wait] = []
+        self.due_us: dict[Wait, int] = {}
 
     def through(self) -> tuple[Want, bool]:
         """What the engine wants when the record ends, and whether it had ended already."""
-        engine = self.running.engine
+        self.running.engine.now_us = parse_time(self.expected[0].time)
         try:
             want: Want = next(self.run)
             while self.expected:
-                if (time := self.expected[0].time) != self._time:
-                    # What the engine decided, it decided at the moment of what it then recorded.
-                    self._time, engine.now_us = time, parse_time(time)
                 want = self._serve(want)
             return want, False
         except StopIteration:
@@ -305,8 +303,16 @@ class _Rerun:
             self._match(want.intent)
         if want is not None:
             self.under_way.append(want)
+            if isinstance(want, Wait):
+                self.due_us[want] = self.running.engine.now_us + want.delay_us
             return self.run.send(None)
         came = self._next_came()
+        # What the engine decided, it decided at the moment of what it then recorded.
+        moment_us = parse_time(self.expected[0].time)
+        waited = came.want if isinstance(came.want, Wait) else None
+        self.running.engine.now_us = (
+            min(moment_us, self.due_us.get(waited, moment_us)) if waited else moment_us
+        )
         if came.want in self.under_way and came.outcome != "suspended":
             self.under_way.remove(came.want)
         return self.run.send(came)
@@ -324,6 +330,14 @@ class _Rerun:
 
     def _next_came(self) -> Came:
         event = self.expected[0]
+        for want in self.under_way:
+            # A question has no intent in the stream: that its pause is over shows in the time alone.
+            if (
+                isinstance(want, Wait)
+                and want.role == "probe"
+                and self.due_us[want] <= parse_time(event.time)
+            ):
+                return Came(want, "waited")
         unawaited = self._unawaited(event)
         if unawaited is not None:
             return unawaited
@@ -364,8 +378,7 @@ def _came_of(want: Invoke | Wait, event: Event) -> Came | None:
     if getattr(event, "attempt", 0) != want.attempt or _role(event) != want.role:
         return None
     if isinstance(want, Wait):
-        # A question has no intent: that its pause is over shows in the answer.
-        return Came(want, "waited") if isinstance(event, (*_STARTS, OperationProbed)) else None
+        return Came(want, "waited") if isinstance(event, _STARTS) else None
     match event:
         case OperationSucceeded() | CompensationSucceeded():
             return Came(want, "succeeded", event.result)

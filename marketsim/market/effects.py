@@ -122,6 +122,8 @@ def what_stands(call: Call, *, fences: bool = True) -> list[Posting]:
 
 def what_is_whole(call: Call, unit: str, wanted: int, *, fences: bool = True) -> JSONObject:
     """What stands of the operation, for a probe; raises Failed as well if it is less than was wanted."""
+    if not wanted:
+        raise Failed(NOTHING_STANDS, "there was nothing to be done")
     found = totals(what_stands(call, fences=fences))
     if found.get(unit, 0) < wanted:
         raise Failed("partly_done", "only a part of it was done")

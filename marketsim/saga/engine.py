@@ -214,7 +214,7 @@ class Engine(UnderWay):
         """Record what the probe says: it landed, it did not and may be asked for again, or nobody knows."""
         operation = touched.operation
         landed = {"succeeded": "landed", "failed": "not_landed" if came.retry == "never" else "unknown"}
-        verdict = landed.get(came.outcome, "unknown")
+        verdict: Any = landed.get(came.outcome, "unknown")
         yield OperationProbed(
             transaction=self.transaction,
             operation=operation.name,

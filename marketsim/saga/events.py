@@ -1,7 +1,7 @@
 """The vocabulary of the stream: one struct for each type of event, and how an event becomes a line."""
 
 import hashlib
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -282,7 +282,7 @@ class OperationProbed(OperationEvent, kw_only=True, tag="operation.probed"):
     """
 
     probe: str
-    outcome: str
+    outcome: Literal["landed", "not_landed", "unknown"]
     code: str = ""
     reason: str = ""
     result: JSONObject = {}

@@ -1,7 +1,7 @@
 """Events: each type has one canonical line, and nothing but the vocabulary is read."""
 
 import json
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jsonschema
 import msgspec
@@ -34,6 +34,7 @@ objects = st.dictionaries(texts, values, max_size=4)
 postings = st.builds(
     Posting, account=texts, amount_minor=integers, currency=texts, product=texts, quantity=integers
 )
+VERDICTS = Literal["landed", "not_landed", "unknown"]
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
     int: integers,
@@ -43,6 +44,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     list[dict[str, Any]]: st.lists(objects, max_size=2),
     list[dict[str, Any]] | None: st.none() | st.lists(objects, max_size=2),
     list[Posting]: st.lists(postings, max_size=3),
+    VERDICTS: st.sampled_from(get_args(VERDICTS)),
 }
 
 
@@ -74,6 +76,7 @@ def least(kind: type[Event]) -> Event:
         dict[str, Any]: {"a": 1},
         list[str]: ["x"],
         list[dict[str, Any]]: [],
+        VERDICTS: "landed",
     }
     needed = [field for field in msgspec.structs.fields(kind) if field.required]
     return kind(**{field.name: blank.get(field.type, []) for field in needed})
