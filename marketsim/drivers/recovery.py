@@ -43,7 +43,7 @@ from marketsim.saga.events import (
 from marketsim.saga.faults import FaultPlan, parse_fault
 from marketsim.saga.tape import Tape
 from marketsim.saga.taxonomy import FAULTS
-from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want
+from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want, role_of
 
 __all__ = [
     "CALLED_BACK",
@@ -101,8 +101,7 @@ def fault_plan(began: TransactionBegan, saga: Saga, *, deaths: int = 0) -> Fault
     ``deaths`` is how many processes have died in it so far.
     """
     rules = [parse_fault(text, saga, where=began.transaction) for text in began.faults]
-    crash = "crash"
-    return FaultPlan(rule for rule in rules if rule.fault.outcome != crash or rule.fault.deaths > deaths)
+    return FaultPlan(rule for rule in rules if rule.fault.outcome != "crash" or rule.fault.deaths > deaths)
 
 
 def deaths_in(recorded: Iterable[Event]) -> int:
@@ -332,17 +331,11 @@ class _Rerun:
         return None
 
 
-def _role(event: Event) -> str:
-    if getattr(event, "compensation", ""):
-        return "revert"
-    return "probe" if getattr(event, "probe", "") else "action"
-
-
 def _came_of(want: Invoke | Wait, event: Event) -> Came | None:
     """What came of ``want``, if ``event`` tells of it."""
     if getattr(event, "operation", "") != want.operation.name:
         return None
-    if getattr(event, "attempt", 0) != want.attempt or _role(event) != want.role:
+    if getattr(event, "attempt", 0) != want.attempt or role_of(event) != want.role:
         return None
     if isinstance(want, Wait):
         # A question has no intent: that its pause is over shows in the answer.
