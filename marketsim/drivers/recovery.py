@@ -125,44 +125,47 @@ def resume(
     does not want what was recorded.
     """
     recorded = list(recorded)
-    events = [event for event in recorded if by_engine(event)]
-    began = events[0]
-    assert isinstance(began, TransactionBegan)
-    engine = Engine(saga, policy, tape, began)
-    running = Running(engine, engine.run(), plan, tape)
-    rerun = _Rerun(running, deque(events), _asked_again(recorded), back)
+    rerun = _Rerun(saga, policy, tape, recorded, plan, back)
     want, finished = rerun.through()
+    running = rerun.running
     if finished:
         return running
-    # Whoever was waited for will answer, or not, without being asked again.
-    waited = {(e.operation, "action", e.attempt) for e in events if isinstance(e, OperationSuspended)}
-    left = [
-        each
-        for each in rerun.under_way
-        if isinstance(each, Invoke) and (each.operation.name, each.role, each.attempt) not in waited
-    ]
-    keys = [each.intent.key for each in left if each.intent is not None and _may_repeat(each, policy)]
-    driver.record(ProcessRecovered(transaction=began.transaction, asked_again=keys))
-    engine.now_us = driver.clock.now_us
-    for each in rerun.under_way:
-        if isinstance(each, Wait):
-            driver.expect(running, Came(each, "waited"), each.delay_us)
-        elif each not in left:
-            continue
-        elif _may_repeat(each, policy):
-            driver.invoke(running, each, again=True)
-        else:
-            reason = "the process died before its answer was recorded"
-            driver.expect(running, Came(each, "unknown", code="interrupted", reason=reason), 0)
+    engine = running.engine
+    _take_up(driver, running, rerun.under_way, recorded)
     _await_arrivals(driver, running, recorded, rerun.under_way)
     stops = {event.code for event in recorded if isinstance(event, TransactionCancelRequested)}
-    driver.stop_in_time(running, parse_time(began.time), stops)
+    driver.stop_in_time(running, parse_time(engine.began.time), stops)
     driver.pump(running, want)
     if engine.called_back is not None:
         # It was waiting for something, and is told so before that comes.
         engine.called_back = None
         driver.expect(running, Came(CALLED_BACK, "stopped"), 0)
     return running
+
+
+def _take_up(driver: Driver, running: Running, under_way: list[Invoke | Wait], recorded: list[Event]) -> None:
+    """Record the recovery, wait again for what was waited for, and make again the calls that may be."""
+    engine = running.engine
+    # Whoever was waited for will answer, or not, without being asked again.
+    waited = {(e.operation, "action", e.attempt) for e in recorded if isinstance(e, OperationSuspended)}
+    left = [
+        each
+        for each in under_way
+        if isinstance(each, Invoke) and (each.operation.name, each.role, each.attempt) not in waited
+    ]
+    keys = [each.intent.key for each in left if each.intent is not None and _may_repeat(each, engine.policy)]
+    driver.record(ProcessRecovered(transaction=engine.transaction, asked_again=keys))
+    engine.now_us = driver.clock.now_us
+    for each in under_way:
+        if isinstance(each, Wait):
+            driver.expect(running, Came(each, "waited"), each.delay_us)
+        elif each not in left:
+            continue
+        elif _may_repeat(each, engine.policy):
+            driver.invoke(running, each, again=True)
+        else:
+            reason = "the process died before its answer was recorded"
+            driver.expect(running, Came(each, "unknown", code="interrupted", reason=reason), 0)
 
 
 def _may_repeat(want: Invoke, policy: Policy) -> bool:
@@ -233,29 +236,39 @@ def try_again(
     for event in events:
         if isinstance(event, CompensationStarted) and event.operation in tried:
             tried[event.operation] = event.attempt
-    began = events[0]
-    assert isinstance(began, TransactionBegan)
-    engine = Engine(saga, policy, tape, began)
-    running = Running(engine, engine.run(), plan, tape)
-    stopped = [event for event in events[: end + 1] if by_engine(event)]
-    _Rerun(running, deque(stopped), _asked_again(events)).through()
-    running.run = engine.again(tried, reason)
+    rerun = _Rerun(saga, policy, tape, events[: end + 1], plan)
+    rerun.through()
+    running = rerun.running
+    running.run = running.engine.again(tried, reason)
     driver.expect(running, None, 0)
     return running
 
 
-def _asked_again(events: Iterable[Event]) -> set[str]:
-    return {key for event in events if isinstance(event, ProcessRecovered) for key in event.asked_again}
-
-
 class _Rerun:
-    """Feeds an engine from the record until the record is used up."""
+    """Feeds a new engine from the record of its transaction until the record is used up.
 
-    def __init__(self, running: Running, expected: deque[Event], again: set[str], back: bool = False) -> None:
-        self.running = running
-        self.run = running.run
-        self.expected = expected
-        self.again = again
+    ``under_way`` is then what the engine still waits for. With ``back`` it is called back when the last
+    of the record is matched.
+    """
+
+    def __init__(
+        self,
+        saga: Saga,
+        policy: Policy,
+        tape: Tape,
+        recorded: Iterable[Event],
+        plan: FaultPlan,
+        back: bool = False,
+    ) -> None:
+        recorded = list(recorded)
+        began = recorded[0]
+        assert isinstance(began, TransactionBegan)
+        engine = Engine(saga, policy, tape, began)
+        self.running = Running(engine, engine.run(), plan, tape)
+        self.run = self.running.run
+        self.expected = deque(event for event in recorded if by_engine(event))
+        recovered = [event for event in recorded if isinstance(event, ProcessRecovered)]
+        self.again = {key for event in recovered for key in event.asked_again}
         self.back = back
         self._time = ""
         self.under_way: list[Invoke | Wait] = []
