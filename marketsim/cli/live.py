@@ -1,6 +1,6 @@
-"""A purchase on a market's own stream: what `purchase` does once its words are understood."""
+"""A purchase on a market's own stream: what `purchase` and `checkout` do once their words are understood."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -12,7 +12,7 @@ from marketsim.drivers.live import live_driver, transact
 from marketsim.market.directory import Market
 from marketsim.market.excerpt import history_before
 from marketsim.market.gateway import DEFAULT_RULE, rule_named
-from marketsim.market.requests import Line, as_records, lines_of
+from marketsim.market.requests import Line, lines_of, request_of
 from marketsim.market.sagas import saga_for
 from marketsim.market.world import World
 from marketsim.saga.errors import InputError, nearest, quoted
@@ -85,10 +85,7 @@ def checked(request: Request, world: World) -> dict[str, Any]:
     if customer not in world.customers:
         todo = nearest(customer, world.customers)
         raise InputError(f"there is no customer {quoted(customer)}", where="--customer", todo=todo)
-    if request.saga == "checkout":
-        return {"customer": customer, "cart": as_records(request.lines)}
-    line = request.lines[0]
-    return {"product": line.product, "customer": customer, "quantity": line.quantity}
+    return request_of(request.saga, customer, request.lines)
 
 
 def _say_what_is_open(session: Session, market: Market) -> None:
@@ -97,7 +94,10 @@ def _say_what_is_open(session: Session, market: Market) -> None:
         session.note(f"left open by a crash: {names}; finish with: {session.hint('recover')}")
 
 
-def _watcher(session: Session, market: Market, began: TransactionBegan, events: list[Event]):  # type: ignore[no-untyped-def]
+def _watcher(
+    session: Session, market: Market, began: TransactionBegan, events: list[Event]
+) -> Callable[[Event], None]:
+    """What keeps each event in ``events``, and shows it unless silence is wanted."""
     if session.silent:
         return events.append
     from marketsim.cli.render.theme import glyphs_for
