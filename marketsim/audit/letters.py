@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from marketsim.audit.story import RECORD, Deed, Story, holdings, moved
+from marketsim.audit.story import RECORD, Deed, Story, holdings, left_of
 from marketsim.saga import events as e
 
 __all__ = ["DeadLetter", "Left", "dead_letters"]
@@ -90,15 +90,15 @@ def _letter(
         attempts=len(deed.reverts),
         code=str(getattr(last, "code", "")) or (last or story.end).type.partition(".")[2],
         why=str(getattr(last, "reason", "")),
-        left=_left(deed),
+        left=_left(story, deed),
         orders=[order.order for order in story.orders_standing().get(operation, [])],
         request=story.began.request if story.began is not None else {},
         closed_by=closed.reason if closed is not None else "",
     )
 
 
-def _left(deed: Deed) -> list[Left]:
-    held = holdings(moved([*deed.effects, *deed.returns]))
+def _left(story: Story, deed: Deed) -> list[Left]:
+    held = holdings(left_of(story, deed))
     return [
         Left(account, amount, currency or product, bool(currency))
         for (account, currency, product), amount in sorted(held.items())

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from marketsim.audit.books import severity
 from marketsim.audit.findings import ERROR, WARNING, Finding
-from marketsim.audit.story import Deed, Story, found, moved, moves_text, standing_text
+from marketsim.audit.story import Deed, Story, found, left_of, moved, moves_text, standing_text
 from marketsim.saga.events import (
     CompensationStarted,
     OrderCancelled,
@@ -128,7 +128,7 @@ def dead_letters(story: Story) -> Iterator[Finding]:
     orders = story.orders_standing()
     for name in waiting:
         deed = story.deeds.get(name, Deed(name))
-        left = standing_text(moved([*deed.effects, *deed.returns]), orders.get(name, []))
+        left = standing_text(left_of(story, deed), orders.get(name, []))
         yield found(
             "dead-letters",
             WARNING,

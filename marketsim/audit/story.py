@@ -26,6 +26,7 @@ __all__ = [
     "amount_text",
     "found",
     "holdings",
+    "left_of",
     "moved",
     "moves_text",
     "printable",
@@ -342,6 +343,14 @@ def moved(effects: Iterable[e.EffectEvent]) -> dict[Key, int]:
                 key = (line.account, line.currency, line.product)
                 net[key] = net.get(key, 0) + line.amount
     return {key: amount for key, amount in net.items() if amount}
+
+
+def left_of(story: Story, deed: Deed) -> dict[Key, int]:
+    """What is left of an operation: what it moved and its reverts did not, and nothing else moved on."""
+    left = moved([*deed.effects, *deed.returns])
+    kept = {key: amount for key, amount in left.items() if story.net.get(key)}
+    moved_on = any(amount > 0 for amount in left.values()) and not any(a > 0 for a in kept.values())
+    return {} if moved_on else kept
 
 
 def holdings(net: dict[Key, int]) -> dict[Key, int]:

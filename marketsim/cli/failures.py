@@ -80,7 +80,8 @@ def show_failure(session: Session, transaction: _Transaction) -> int:
         session.say(f"    is left   {_left(letter)}")
         if letter.state == "open":
             session.say(f"    to do     {_remedy(letter)}")
-            session.say(f"    then      marketsim failures resolve {transaction} --reason '...'")
+            session.say(f"    then      {session.hint(f'failures resolve {transaction}')} --reason '...'")
+            session.say(f"    or        {session.hint(f'failures retry {transaction}')}")
         else:
             session.say(f"    because   {letter.closed_by}")
     return Exit.OK

@@ -127,11 +127,15 @@ def _reason(events: Sequence[Event]) -> str:
     return ""
 
 
+_FAULT_OF = {"suspension_expired": "authentication_abandoned"}
+"""The fault that leads to a reason which is called otherwise."""
+
+
 def _customer_told(events: Sequence[Event]) -> str:
     """What a customer may be told of why it failed: of a fraud no more than of any other decline."""
     for event in events:
         if isinstance(event, TransactionCompensating | TransactionAbandoned):
-            fault = FAULTS.get(event.reason)
+            fault = FAULTS.get(_FAULT_OF.get(event.reason, event.reason))
             return fault.customer if fault is not None else ""
     return ""
 

@@ -50,6 +50,7 @@ __all__ = [
     "by_engine",
     "deaths_in",
     "fault_plan",
+    "is_call_back",
     "open_transactions",
     "resume",
     "same",
@@ -164,8 +165,22 @@ def _take_up(driver: Driver, running: Running, under_way: list[Invoke | Wait], r
         elif _may_repeat(each, engine.policy):
             driver.invoke(running, each, again=True)
         else:
+            _die_again(driver, running, each)
             reason = "the process died before its answer was recorded"
             driver.expect(running, Came(each, "unknown", code="interrupted", reason=reason), 0)
+
+
+def _die_again(driver: Driver, running: Running, want: Invoke) -> None:
+    """Die at a call that is not made again, if a fault has more than one process die there."""
+    transaction, operation = running.engine.transaction, want.operation
+    fault = running.plan.strike(transaction, operation, want.role, want.attempt, running.tape)
+    if fault is not None and fault.outcome == "crash":
+        driver.record(
+            FaultInjected(
+                transaction=transaction, operation=operation.name, attempt=want.attempt, fault=fault.name
+            )
+        )
+        driver.die(fault.moment == "torn")
 
 
 def _may_repeat(want: Invoke, policy: Policy) -> bool:
@@ -244,11 +259,16 @@ def try_again(
     return running
 
 
+def is_call_back(event: Event) -> bool:
+    """Whether the event tells that a process which recovered the transaction called it back."""
+    return isinstance(event, TransactionCancelRequested) and event.reason == CALLED_BACK.reason
+
+
 class _Rerun:
     """Feeds a new engine from the record of its transaction until the record is used up.
 
-    ``under_way`` is then what the engine still waits for. With ``back`` it is called back when the last
-    of the record is matched.
+    ``under_way`` is then what the engine still waits for. It is called back where it was, and with
+    ``back`` when the last of the record is matched.
     """
 
     def __init__(
@@ -307,7 +327,7 @@ class _Rerun:
 
     def _match(self, event: Event) -> None:
         found = self.expected.popleft()
-        if self.back and not self.expected:
+        if is_call_back(self.expected[0]) if self.expected else self.back:
             self.running.engine.called_back = CALLED_BACK
         if not same(event, found):
             raise Diverged(
@@ -336,6 +356,7 @@ class _Rerun:
     def _unawaited(self, event: Event) -> Came | None:
         """What came without being waited for."""
         if isinstance(event, TransactionCancelRequested):
+            self.running.engine.called_back = None
             return Came(Stop(event.code, event.reason), "stopped")
         if isinstance(event, OperationLate):
             want = Invoke(self.running.engine.saga.operations[event.operation], event.attempt, None)

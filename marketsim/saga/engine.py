@@ -179,6 +179,8 @@ class Engine(UnderWay):
     def _tried(self, touched: Touched, came: Came) -> Generator[Want, Any, Operation | None]:
         """Repeat an attempt that came to nothing, or give the operation up."""
         operation, attempt = touched.operation, touched.attempt + 1
+        if self._stopping and operation.kind == "pivot" and self._failed is None:
+            self._failed = (operation.name, self._stopping)
         if self._failed is None and not (operation.one_shot and came.outcome == "unknown"):
             point = f"{self.transaction}/{operation.name}@{attempt}/pause"
             delay_us = self._pause_us(operation.retry, came, attempt - 1, touched.since_us, point)

@@ -19,6 +19,7 @@ _NOTIFY: dict[str, Any] = {"services": ("notifications",), "acts": ("notify",), 
 _OTHER_CARD = "Your payment could not be made; please use another card."
 
 _PAYMENT_WAITS: dict[str, Any] = {
+    "customer": "Your payment was not confirmed; please try again.",
     "phase": "answer",
     "outcome": "suspended",
     "arrives_us": (10 * SECOND_US, 90 * SECOND_US),

@@ -67,6 +67,7 @@ class UnderWay:
         self._failed: tuple[str, str] | None = None
         self._payload: JSONObject = {}
         self._turned = False
+        self._stopping = ""
         self._dropped = False
         self._watch: Wait | None = None
 
@@ -147,6 +148,8 @@ class UnderWay:
         yield TransactionCancelRequested(
             transaction=self.transaction, code=stop.code, reason=stop.reason, shielded=shielded
         )
+        # A pivot that is still on its way may turn out not to have been done.
+        self._stopping = stop.code
         if not shielded and not self._turned:
             self._failed = ("", stop.code)
             self._dropped = not self.policy.shielded

@@ -279,6 +279,16 @@ def test_what_died_after_its_pivot_goes_forward_though_it_is_called_back(cli, st
     assert cli("replay", "tx-1").code == 0
 
 
+def test_a_recovery_that_dies_on_its_way_back_is_finished_by_the_next_one(cli, stocked, process):
+    assert process(*CART, "--fail", "capture_payment:crash_before_intent").returncode == -signal.SIGKILL
+    died = process("recover", "--back", "--fail", "void_authorization:crash_after_effect")
+    assert died.returncode == -signal.SIGKILL
+    (recovered,) = cli("recover", "--json").document["recovered"]
+    assert (recovered["outcome"], recovered["reason"]) == ("compensated", "cancelled")
+    assert untouched(cli)
+    assert cli("replay", "tx-1").code == 0
+
+
 def test_a_fault_may_strike_one_product_of_the_cart_that_is_recovered(cli, stocked, process):
     assert process(*CART, "--fail", "capture_payment:crash_before_intent").returncode == -signal.SIGKILL
     mistyped = cli("recover", "--back", "--fail", "release_stock.mug-2:error")

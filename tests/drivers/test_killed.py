@@ -20,7 +20,7 @@ from marketsim.audit.verify import verify
 from marketsim.drivers.recovery import open_transactions
 from marketsim.market.catalog import Catalog
 from marketsim.market.directory import create_market, open_market, read_catalog
-from marketsim.saga.events import EffectEvent, Event, TransactionBegan
+from marketsim.saga.events import EffectEvent, Event, LedgerPosted, TransactionBegan
 from marketsim.saga.events import TransactionCommitted as Committed
 from marketsim.saga.events import TransactionCompensated as Compensated
 
@@ -191,7 +191,7 @@ def test_a_checkout_killed_before_its_pivot_can_be_reverted_and_after_it_goes_fo
     for at in range(2, boundaries):
         shutil.copytree(clean, path)
         assert job(path, "checkout", at, moment) == signal.SIGKILL, at
-        begun = any(getattr(event, "operation", "") == PIVOT for event in events_of(path))
+        begun = any(isinstance(e, LedgerPosted) and e.operation == PIVOT for e in events_of(path))
         with open_market(path, whole=True) as market:
             recovery(market, market.log, back=back)
         events = events_of(path)

@@ -69,9 +69,10 @@ def worst(policy: str) -> Counter[str]:
 
 
 def standing(made: Made, operation: str) -> dict[tuple[str, str], int]:
-    """What the world holds of an operation; in a dead letter it is called what is left."""
-    lines = made.world.standing("tx-1", operation)
-    return {(line.account, line.unit): line.amount for line in lines if line.amount > 0}
+    """What the world holds of an operation, unless another one moved it on; a dead letter calls it left."""
+    lines = [line for line in made.world.standing("tx-1", operation) if line.amount > 0]
+    places = {(line.account, line.unit): line.amount for line in lines}
+    return {place: amount for place, amount in places.items() if made.world.held("tx-1", *place)}
 
 
 def named(letter: DeadLetter) -> dict[tuple[str, str], int]:
