@@ -259,7 +259,7 @@ def _effect(story: Story, event: e.EffectEvent) -> None:
     (deed.returns if event.compensation or event.unasked else deed.effects).append(event)
 
 
-def _kept_in_mind(story: Story, event: e.ServiceNoted) -> None:
+def _service_noted(story: Story, event: e.ServiceNoted) -> None:
     if (event.operation, event.compensation, event.attempt) not in story.intents:
         story.slips.append((event, "it was noted before its intent was written"))
 
@@ -295,7 +295,7 @@ def _struck(story: Story, event: e.FaultInjected) -> None:
     story.struck.append(event)
 
 
-def _noted(story: Story, event: e.TransactionEvent) -> None:
+def _passing(story: Story, event: e.TransactionEvent) -> None:
     """Only its place counts: before the beginning and after the end nothing may be said."""
 
 
@@ -311,21 +311,21 @@ RECORD: dict[type[e.Event], Callable[[Story, Any], None]] = {
     e.OperationProbed: _probed,
     e.OperationSuspended: _suspended,
     e.OperationLate: _late,
-    e.TransactionCancelRequested: _noted,
-    e.OperationRetryScheduled: _noted,
-    e.OperationProgress: _noted,
+    e.TransactionCancelRequested: _passing,
+    e.OperationRetryScheduled: _passing,
+    e.OperationProgress: _passing,
     e.CompensationStarted: _revert_started,
     e.CompensationSucceeded: _reverted,
     e.CompensationPartial: _reverted,
     e.CompensationFailed: _reverted,
     e.CompensationExpired: _not_tried,
     e.CompensationSkipped: _not_tried,
-    e.CompensationRetryScheduled: _noted,
+    e.CompensationRetryScheduled: _passing,
     e.LedgerPosted: _posted,
     e.OrderPlaced: _placed,
     e.OrderCancelled: _cancelled,
     e.NotificationSent: _effect,
-    e.ServiceNoted: _kept_in_mind,
+    e.ServiceNoted: _service_noted,
     e.FaultInjected: _struck,
     e.ProcessRecovered: _recovered,
     e.DeadLetterResolved: _letter_closed,

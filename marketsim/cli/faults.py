@@ -56,7 +56,7 @@ def show_fault(
     session.say(f"  strikes     {_PHASES[fault.phase]}")
     session.say(f"  the effect  {_LANDED[fault.landed]}")
     session.say(f"  the engine  is told: {_told(fault)}")
-    session.say(f"  a retry     {'is safe' if _again(fault) == 'yes' else 'is no use'}")
+    session.say(f"  a retry     {'is safe' if _may_retry(fault) else 'is no use'}")
     if fault.customer:
         session.say(f"  customer    is told: {fault.customer}")
     for saga, names in places.items():
@@ -165,12 +165,12 @@ def _told(fault: "Fault") -> str:
 def _told_short(fault: "Fault") -> str:
     if fault.phase == "within":
         return "it depends"
-    again = ", retry" if fault.outcome == "failed" and _again(fault) == "yes" else ""
+    again = ", retry" if fault.outcome == "failed" and _may_retry(fault) else ""
     return "-" if fault.outcome == "crash" else fault.outcome + again
 
 
-def _again(fault: "Fault") -> str:
-    return "yes" if fault.retry == "safe" or fault.outcome in ("unknown", "crash") else "no"
+def _may_retry(fault: "Fault") -> bool:
+    return fault.retry == "safe" or fault.outcome in ("unknown", "crash")
 
 
 _EXPIRY = {"from_success": "the operation's success", "from_attempt": "each attempt anew: it never ends"}

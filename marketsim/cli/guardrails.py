@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from marketsim.cli import complete
+from marketsim.cli import complete, options
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command, group
 from marketsim.saga.errors import InputError, quoted
@@ -76,10 +76,7 @@ def check_guardrails(
     quantity: Annotated[
         int | None, typer.Option("--quantity", "-n", help="How many units; else one.", show_default=False)
     ] = None,
-    customer: Annotated[
-        str | None,
-        typer.Option("--customer", "-c", help="The customer's id; else the first.", show_default=False),
-    ] = None,
+    customer: options.Customer = None,
     at: Annotated[
         str | None,
         typer.Option("--at", metavar="TIME", help="When, as RFC 3339; else now.", show_default=False),
@@ -130,12 +127,11 @@ def _built_in() -> dict[str, tuple[str, str]]:
 def _check_request(
     session: Session, product: str, quantity: int, customer: str | None, at: str | None
 ) -> int:
-    from marketsim.cli.live import Request, checked
-    from marketsim.cli.options import check_quantity
+    from marketsim.cli.asked import Request, checked
     from marketsim.market.directory import read_catalog
     from marketsim.market.requests import Line
 
-    check_quantity(quantity, "--quantity")
+    options.check_quantity(quantity, "--quantity")
     time = None if at is None else _moment(at)
     _, world = read_catalog(session.market)
     request = checked(Request("purchase", [Line(product, quantity)], customer), world)

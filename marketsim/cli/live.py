@@ -1,10 +1,9 @@
-"""A purchase on a market's own stream: what `purchase` does once its words are understood."""
+"""A purchase on a market's own stream: what `purchase` and `checkout` do once their words are understood."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable
 
-import msgspec
-
+from marketsim.audit.log import Durability
+from marketsim.cli.asked import Request, checked
 from marketsim.cli.outcome import Outcome, outcome_of, stock_now
 from marketsim.cli.session import Session
 from marketsim.cli.telling import add_webhooks
@@ -12,33 +11,17 @@ from marketsim.drivers.live import live_driver, transact
 from marketsim.market.directory import Market
 from marketsim.market.excerpt import history_before
 from marketsim.market.gateway import DEFAULT_RULE, rule_named
-from marketsim.market.requests import Line, as_records, lines_of
+from marketsim.market.requests import lines_of
 from marketsim.market.sagas import saga_for
 from marketsim.market.world import World
-from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import Event, TransactionBegan
 from marketsim.saga.faults import parse_fault
 from marketsim.saga.policies import policy_named
 
-__all__ = ["Request", "checked", "run_purchase"]
+__all__ = ["run_purchase"]
 
 
-class Request(msgspec.Struct, frozen=True):
-    """What was asked for on the command line: units of products, and how it is to go."""
-
-    saga: str
-    lines: list[Line]
-    customer: str | None
-    faults: Sequence[str] = ()
-    policy: str = "default"
-    seed: int = 0
-    real_time: bool = False
-    gateway: str = DEFAULT_RULE
-    deadline_us: int = 0
-    cancel_us: int = 0
-
-
-def run_purchase(session: Session, request: Request, durability: Literal["group", "each", "none"]) -> int:
+def run_purchase(session: Session, request: Request, durability: Durability) -> int:
     """Run the purchase and show it; the exit code. Raises InputError before anything is recorded."""
     policy, gateway = policy_named(request.policy), rule_named(request.gateway).name
     with session.writing(durability=durability) as market:
@@ -72,32 +55,16 @@ def run_purchase(session: Session, request: Request, durability: Literal["group"
     return outcome.exit
 
 
-def checked(request: Request, world: World) -> dict[str, Any]:
-    """The request, if it can be one: what does not exist is bad input and is never recorded.
-
-    Raises InputError, with the nearest name.
-    """
-    for line in request.lines:
-        if line.product not in world.products:
-            todo = nearest(line.product, world.products)
-            raise InputError(f"there is no product {quoted(line.product)}", todo=todo)
-    customer = request.customer if request.customer is not None else next(iter(world.customers), "")
-    if customer not in world.customers:
-        todo = nearest(customer, world.customers)
-        raise InputError(f"there is no customer {quoted(customer)}", where="--customer", todo=todo)
-    if request.saga == "checkout":
-        return {"customer": customer, "cart": as_records(request.lines)}
-    line = request.lines[0]
-    return {"product": line.product, "customer": customer, "quantity": line.quantity}
-
-
 def _say_what_is_open(session: Session, market: Market) -> None:
     if market.world.open:
         names = ", ".join(sorted(market.world.open))
         session.note(f"left open by a crash: {names}; finish with: {session.hint('recover')}")
 
 
-def _watcher(session: Session, market: Market, began: TransactionBegan, events: list[Event]):  # type: ignore[no-untyped-def]
+def _watcher(
+    session: Session, market: Market, began: TransactionBegan, events: list[Event]
+) -> Callable[[Event], None]:
+    """What keeps each event in ``events``, and shows it unless silence is wanted."""
     if session.silent:
         return events.append
     from marketsim.cli.render.theme import glyphs_for

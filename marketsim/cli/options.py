@@ -1,11 +1,14 @@
 """The options that several commands share, and the checks of what was given."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from marketsim.cli import complete
 from marketsim.saga.errors import InputError, nearest, quoted
+
+if TYPE_CHECKING:
+    from marketsim.audit import log
 
 __all__ = [
     "Cancel",
@@ -18,9 +21,9 @@ __all__ = [
     "RealTime",
     "Seed",
     "Webhooks",
-    "check_durability",
     "check_quantity",
     "check_seed",
+    "durability_named",
     "span",
 ]
 
@@ -88,12 +91,13 @@ def check_quantity(quantity: int, where: str) -> None:
         raise InputError(f"a quantity of {quoted(quantity)} cannot be bought", where=where, todo=todo)
 
 
-def check_durability(durability: str) -> None:
-    """Raise InputError for what is no durability."""
-    known = ("group", "each", "none")
-    if durability not in known:
-        todo = nearest(durability, known)
-        raise InputError(f"no durability is called {quoted(durability)}", where="--durability", todo=todo)
+def durability_named(name: str) -> "log.Durability":
+    """The durability of this name. Raises InputError for what is none."""
+    match name:
+        case "group" | "each" | "none":
+            return name
+    todo = nearest(name, ("group", "each", "none"))
+    raise InputError(f"no durability is called {quoted(name)}", where="--durability", todo=todo)
 
 
 def check_seed(seed: int) -> None:

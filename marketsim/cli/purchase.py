@@ -1,12 +1,14 @@
 """`marketsim purchase` and `checkout`: buy something, with failures injected, and watch it as it happens."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from marketsim.cli import complete, options
-from marketsim.cli.exits import Exit
+from marketsim.cli.asked import Request
 from marketsim.cli.session import Session, command
+from marketsim.market.gateway import DEFAULT_RULE
+from marketsim.market.requests import Line
 from marketsim.saga.errors import InputError, quoted
 
 __all__ = ["checkout_app", "purchase_app"]
@@ -32,7 +34,7 @@ def purchase(
     customer: options.Customer = None,
     fail: options.Fail = None,
     policy: options.Policy = "default",
-    gateway: options.Gateway = "stripe",
+    gateway: options.Gateway = DEFAULT_RULE,
     deadline: options.Deadline = None,
     cancel_after: options.Cancel = None,
     seed: options.Seed = 0,
@@ -42,8 +44,19 @@ def purchase(
 ) -> int:
     """Buy PRODUCT for a customer, break it as you like, and watch what is reverted."""
     options.check_quantity(quantity, "--quantity")
-    how = (customer, fail, policy, seed, real_time, gateway, deadline, cancel_after, webhook)
-    return _run(session, "purchase", [(product, quantity)], durability, *how)
+    request = Request(
+        "purchase",
+        [Line(product, quantity)],
+        customer,
+        fail or (),
+        policy,
+        seed,
+        real_time,
+        gateway,
+        options.span(deadline, "--deadline"),
+        options.span(cancel_after, "--cancel-after"),
+    )
+    return _run(session, request, durability, webhook)
 
 
 @command(
@@ -66,7 +79,7 @@ def checkout(
     customer: options.Customer = None,
     fail: options.Fail = None,
     policy: options.Policy = "default",
-    gateway: options.Gateway = "stripe",
+    gateway: options.Gateway = DEFAULT_RULE,
     deadline: options.Deadline = None,
     cancel_after: options.Cancel = None,
     seed: options.Seed = 0,
@@ -75,11 +88,22 @@ def checkout(
     webhook: options.Webhooks = None,
 ) -> int:
     """Buy a cart: reserve each PRODUCT, authorize, order, capture; from there on it only goes forward."""
-    how = (customer, fail, policy, seed, real_time, gateway, deadline, cancel_after, webhook)
-    return _run(session, "checkout", _cart(products), durability, *how)
+    request = Request(
+        "checkout",
+        _cart(products),
+        customer,
+        fail or (),
+        policy,
+        seed,
+        real_time,
+        gateway,
+        options.span(deadline, "--deadline"),
+        options.span(cancel_after, "--cancel-after"),
+    )
+    return _run(session, request, durability, webhook)
 
 
-def _cart(words: list[str]) -> list[tuple[str, int]]:
+def _cart(words: list[str]) -> list[Line]:
     """What ``laptop-1 mouse-1=2`` asks for. Raises InputError."""
     cart: dict[str, int] = {}
     for word in words:
@@ -90,41 +114,14 @@ def _cart(words: list[str]) -> list[tuple[str, int]]:
             raise InputError(f"{quoted(product)} stands in the cart twice", todo=f"write {product}=N once")
         cart[product] = int(number) if equals else 1
         options.check_quantity(cart[product], product)
-    return list(cart.items())
+    return [Line(product, quantity) for product, quantity in cart.items()]
 
 
-def _run(
-    session: Session,
-    saga: str,
-    goods: list[tuple[str, int]],
-    durability: Any,
-    customer: str | None,
-    fail: list[str] | None,
-    policy: str,
-    seed: int,
-    real_time: bool,
-    gateway: str,
-    deadline: str | None,
-    cancel_after: str | None,
-    webhook: list[str] | None,
-) -> int:
-    from marketsim.cli.live import Request, run_purchase
+def _run(session: Session, request: Request, durability: str, webhook: list[str] | None) -> int:
+    from marketsim.cli.live import run_purchase
     from marketsim.cli.telling import checked_urls
-    from marketsim.market.requests import Line
 
-    options.check_durability(durability)
-    options.check_seed(seed)
+    durable = options.durability_named(durability)
+    options.check_seed(request.seed)
     session.webhooks = checked_urls(webhook)
-    request = Request(
-        saga,
-        [Line(product, quantity) for product, quantity in goods],
-        customer,
-        fail or [],
-        policy,
-        seed,
-        real_time,
-        gateway,
-        options.span(deadline, "--deadline"),
-        options.span(cancel_after, "--cancel-after"),
-    )
-    return Exit(run_purchase(session, request, durability))
+    return run_purchase(session, request, durable)

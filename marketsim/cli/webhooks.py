@@ -71,11 +71,11 @@ def add(
     url, events = checked_url(url), checked_events(event or [])
     given = checked_secret(secret) if secret is not None else ""
     if any(each.url == url for each in read_settings(session.market)):
-        raise _known(url)
+        raise _told_already(url)
     seq, position = (0, START) if from_start else head_of(session.market)
     added = add_endpoints(session.market, [url], events, seq, position, given)
     if not added:
-        raise _known(url)
+        raise _told_already(url)
     return _tell_added(session, added[0], "" if given else added[0].secret)
 
 
@@ -174,7 +174,7 @@ def remove(session: Session, url: _Known) -> int:
     return Exit.OK
 
 
-def _known(url: str) -> InputError:
+def _told_already(url: str) -> InputError:
     return InputError(f"{quoted(url)} is told already", todo="see: marketsim webhooks list")
 
 

@@ -29,7 +29,10 @@ __all__ = ["Calls", "Running"]
 
 
 class Running(msgspec.Struct, eq=False):
-    """A transaction under way: its engine, what it wants to break, and how it ended."""
+    """A transaction under way: its engine, the faults that strike it, and (once it has ended) its last event.
+
+    ``crash_after`` is the call after the record of whose outcome the process dies, if one is to.
+    """
 
     engine: Engine
     run: Run
@@ -60,16 +63,16 @@ class Calls:
         return running.tape.between(point, least_us, most_us)
 
     def call(self, running: Running, want: Invoke, fault: str = "") -> Came:
-        """Let the handler act."""
-        operation, engine, key = want.operation, running.engine, ""
+        """Let the handler of the action, the revert or the probe act, told of ``fault``; what came of it."""
+        operation, engine = want.operation, running.engine
+        done_under = key = want.intent.key if want.intent is not None else ""
         handler, compensation = operation.action, ""
         if want.role != "action":
-            found = operation.revert if want.role == "revert" else operation.probe
+            found = operation.probe
+            if want.role == "revert":
+                found, compensation = operation.revert, operation.revert_name
             assert found is not None
-            handler, compensation = found, operation.revert_name if want.role == "revert" else ""
-        done_under = action_key(engine.transaction, operation)
-        if want.intent is not None:
-            key = want.intent.key
+            handler, done_under = found, action_key(engine.transaction, operation)
         call = Call(
             engine.began,
             engine.results,
@@ -79,7 +82,7 @@ class Calls:
             compensation,
             want.attempt,
             f"{key}#{want.attempt}" if fault == "new_key" else key,
-            done_under if want.role != "action" else key,
+            done_under,
             want.result,
             want.reason,
             want.payload,
@@ -107,10 +110,11 @@ class Calls:
             return Came(want, "succeeded", result)
         if found.code == RETURNED_TOO_MUCH:
             return Came(want, "failed", code=found.code, reason=found.reason)
+        if came.outcome == "unknown":
+            return came
         never = found.code == NEVER_ARRIVED
         reason = "the service has not seen it" if never else "the service says that it still stands"
-        still = Came(want, "failed", code="not_reverted", reason=reason, retry="safe")
-        return came if came.outcome == "unknown" else still
+        return Came(want, "failed", code="not_reverted", reason=reason, retry="safe")
 
 
 def _unhappy(want: Invoke, error: Exception) -> Came:

@@ -4,9 +4,10 @@ import re
 import time
 from datetime import UTC, datetime
 
+from marketsim.saga.definition import SPAN_MAX_US
 from marketsim.saga.errors import InputError, quoted
 
-__all__ = ["SPAN_MAX_US", "Clock", "RealClock", "now_us", "parse_time", "span_us", "stamp"]
+__all__ = ["Clock", "RealClock", "now_us", "parse_time", "span_us", "stamp"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,9 +32,6 @@ def parse_time(text: str) -> int:
     since = moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
-
-SPAN_MAX_US = 365 * 24 * 3_600_000_000
-"""The longest time that can be asked for: a year, in microseconds."""
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 _SPAN = re.compile(r"([0-9]{1,15})(us|ms|s|m|h)")

@@ -43,13 +43,14 @@ from marketsim.saga.events import (
 from marketsim.saga.faults import FaultPlan, parse_fault
 from marketsim.saga.tape import Tape
 from marketsim.saga.taxonomy import FAULTS
-from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want
+from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want, role_of
 
 __all__ = [
     "CALLED_BACK",
     "by_engine",
     "deaths_in",
     "fault_plan",
+    "is_call_back",
     "open_transactions",
     "resume",
     "same",
@@ -101,8 +102,7 @@ def fault_plan(began: TransactionBegan, saga: Saga, *, deaths: int = 0) -> Fault
     ``deaths`` is how many processes have died in it so far.
     """
     rules = [parse_fault(text, saga, where=began.transaction) for text in began.faults]
-    crash = "crash"
-    return FaultPlan(rule for rule in rules if rule.fault.outcome != crash or rule.fault.deaths > deaths)
+    return FaultPlan(rule for rule in rules if rule.fault.outcome != "crash" or rule.fault.deaths > deaths)
 
 
 def deaths_in(recorded: Iterable[Event]) -> int:
@@ -126,45 +126,48 @@ def resume(
     does not want what was recorded.
     """
     recorded = list(recorded)
-    events = [event for event in recorded if by_engine(event)]
-    began = events[0]
-    assert isinstance(began, TransactionBegan)
-    engine = Engine(saga, policy, tape, began)
-    running = Running(engine, engine.run(), plan, tape)
-    rerun = _Rerun(running, deque(events), _asked_again(recorded), back)
+    rerun = _Rerun(saga, policy, tape, recorded, plan, back)
     want, finished = rerun.through()
+    running = rerun.running
     if finished:
         return running
-    # Whoever was waited for will answer, or not, without being asked again.
-    waited = {(e.operation, "action", e.attempt) for e in events if isinstance(e, OperationSuspended)}
-    left = [
-        each
-        for each in rerun.under_way
-        if isinstance(each, Invoke) and (each.operation.name, each.role, each.attempt) not in waited
-    ]
-    keys = [each.intent.key for each in left if each.intent is not None and _may_repeat(each, policy)]
-    driver.record(ProcessRecovered(transaction=began.transaction, asked_again=keys))
-    engine.now_us = driver.clock.now_us
-    for each in rerun.under_way:
-        if isinstance(each, Wait):
-            driver.expect(running, Came(each, "waited"), max(0, rerun.due_us[each] - engine.now_us))
-        elif each not in left:
-            continue
-        elif _may_repeat(each, policy):
-            driver.invoke(running, each, again=True)
-        else:
-            _die_again(driver, running, each)
-            reason = "the process died before its answer was recorded"
-            driver.expect(running, Came(each, "unknown", code="interrupted", reason=reason), 0)
+    engine = running.engine
+    _take_up(driver, rerun, recorded)
     _await_arrivals(driver, running, recorded, rerun.under_way)
     stops = {event.code for event in recorded if isinstance(event, TransactionCancelRequested)}
-    driver.stop_in_time(running, parse_time(began.time), stops)
+    driver.stop_in_time(running, parse_time(engine.began.time), stops)
     driver.pump(running, want)
     if engine.called_back is not None:
         # It was waiting for something, and is told so before that comes.
         engine.called_back = None
         driver.expect(running, Came(CALLED_BACK, "stopped"), 0)
     return running
+
+
+def _take_up(driver: Driver, rerun: "_Rerun", recorded: list[Event]) -> None:
+    """Record the recovery, wait again for what was waited for, and make again the calls that may be."""
+    running, under_way, engine = rerun.running, rerun.under_way, rerun.running.engine
+    # Whoever was waited for will answer, or not, without being asked again.
+    waited = {(e.operation, "action", e.attempt) for e in recorded if isinstance(e, OperationSuspended)}
+    left = [
+        each
+        for each in under_way
+        if isinstance(each, Invoke) and (each.operation.name, each.role, each.attempt) not in waited
+    ]
+    keys = [each.intent.key for each in left if each.intent is not None and _may_repeat(each, engine.policy)]
+    driver.record(ProcessRecovered(transaction=engine.transaction, asked_again=keys))
+    engine.now_us = driver.clock.now_us
+    for each in under_way:
+        if isinstance(each, Wait):
+            driver.expect(running, Came(each, "waited"), max(0, rerun.due_us[each] - engine.now_us))
+        elif each not in left:
+            continue
+        elif _may_repeat(each, engine.policy):
+            driver.invoke(running, each, again=True)
+        else:
+            _die_again(driver, running, each)
+            reason = "the process died before its answer was recorded"
+            driver.expect(running, Came(each, "unknown", code="interrupted", reason=reason), 0)
 
 
 def _die_again(driver: Driver, running: Running, want: Invoke) -> None:
@@ -249,33 +252,44 @@ def try_again(
     for event in events:
         if isinstance(event, CompensationStarted) and event.operation in tried:
             tried[event.operation] = event.attempt
-    began = events[0]
-    assert isinstance(began, TransactionBegan)
-    engine = Engine(saga, policy, tape, began)
-    running = Running(engine, engine.run(), plan, tape)
-    stopped = [event for event in events[: end + 1] if by_engine(event)]
-    _Rerun(running, deque(stopped), _asked_again(events)).through()
-    running.run = engine.again(tried, reason)
+    rerun = _Rerun(saga, policy, tape, events[: end + 1], plan)
+    rerun.through()
+    running = rerun.running
+    running.run = running.engine.again(tried, reason)
     driver.expect(running, None, 0)
     return running
 
 
-def _asked_again(events: Iterable[Event]) -> set[str]:
-    return {key for event in events if isinstance(event, ProcessRecovered) for key in event.asked_again}
-
-
-def _is_call_back(event: Event) -> bool:
+def is_call_back(event: Event) -> bool:
+    """Whether the event tells that a process which recovered the transaction called it back."""
     return isinstance(event, TransactionCancelRequested) and event.reason == CALLED_BACK.reason
 
 
 class _Rerun:
-    """Feeds an engine from the record until the record is used up."""
+    """Feeds a new engine from the record of its transaction until the record is used up.
 
-    def __init__(self, running: Running, expected: deque[Event], again: set[str], back: bool = False) -> None:
-        self.running = running
-        self.run = running.run
-        self.expected = expected
-        self.again = again
+    ``under_way`` is then what the engine still waits for. It is called back where it was, and with
+    ``back`` when the last of the record is matched.
+    """
+
+    def __init__(
+        self,
+        saga: Saga,
+        policy: Policy,
+        tape: Tape,
+        recorded: Iterable[Event],
+        plan: FaultPlan,
+        back: bool = False,
+    ) -> None:
+        recorded = list(recorded)
+        began = recorded[0]
+        assert isinstance(began, TransactionBegan)
+        engine = Engine(saga, policy, tape, began)
+        self.running = Running(engine, engine.run(), plan, tape)
+        self.run = self.running.run
+        self.expected = deque(event for event in recorded if by_engine(event))
+        recovered = [event for event in recorded if isinstance(event, ProcessRecovered)]
+        self.again = {key for event in recovered for key in event.asked_again}
         self.back = back
         self.under_way: list[Invoke | Wait] = []
         self.due_us: dict[Wait, int] = {}
@@ -319,7 +333,7 @@ class _Rerun:
 
     def _match(self, event: Event) -> None:
         found = self.expected.popleft()
-        if _is_call_back(self.expected[0]) if self.expected else self.back:
+        if is_call_back(self.expected[0]) if self.expected else self.back:
             self.running.engine.called_back = CALLED_BACK
         if not same(event, found):
             raise Diverged(
@@ -365,17 +379,11 @@ class _Rerun:
         return None
 
 
-def _role(event: Event) -> str:
-    if getattr(event, "compensation", ""):
-        return "revert"
-    return "probe" if getattr(event, "probe", "") else "action"
-
-
 def _came_of(want: Invoke | Wait, event: Event) -> Came | None:
     """What came of ``want``, if ``event`` tells of it."""
     if getattr(event, "operation", "") != want.operation.name:
         return None
-    if getattr(event, "attempt", 0) != want.attempt or _role(event) != want.role:
+    if getattr(event, "attempt", 0) != want.attempt or role_of(event) != want.role:
         return None
     if isinstance(want, Wait):
         return Came(want, "waited") if isinstance(event, _STARTS) else None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from marketsim.drivers.clock import Clock, parse_time
-from marketsim.drivers.recovery import CALLED_BACK, resume, same
+from marketsim.drivers.recovery import is_call_back, resume, same
 from marketsim.drivers.virtual import Driver, World
 from marketsim.saga.definition import Operation, Policy, Role, Saga
 from marketsim.saga.errors import Diverged, InputError, ProcessCrashed, quoted
@@ -27,7 +27,6 @@ from marketsim.saga.events import (
     ProcessRecovered,
     TransactionAbandoned,
     TransactionBegan,
-    TransactionCancelRequested,
     TransactionStuck,
 )
 from marketsim.saga.fault import Fault
@@ -138,7 +137,7 @@ def _run(driver: Driver, log: "_ComparingLog", again: Callable[[], object]) -> N
 def _called_back(rest: Sequence[Event]) -> bool:
     """Whether the process that recovers now was told to call the transaction back."""
     for event in rest[1:]:
-        if isinstance(event, TransactionCancelRequested) and event.reason == CALLED_BACK.reason:
+        if is_call_back(event):
             return True
         if isinstance(event, ProcessRecovered):
             return False

@@ -27,7 +27,7 @@ class _Sum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lines: list[_Line]
 
 
-class Purchased(msgspec.Struct, eq=True):
+class Purchased(msgspec.Struct):
     """How many orders, and how many units of each product at each price (minor units)."""
 
     orders: int = 0

@@ -4,14 +4,12 @@ from functools import lru_cache
 
 from marketsim.market import gateway, services
 from marketsim.market.limits import limit
-from marketsim.market.purchase import REFUND_TTL_US
 from marketsim.market.requests import lines_of
 from marketsim.saga.definition import SECOND_US, Call, Operation, Retry, Saga
 from marketsim.saga.events import JSONObject
 
 __all__ = ["checkout_of"]
 
-_PAYMENT_RETRY = Retry(attempts_max=4, delay_us=2 * SECOND_US, elapsed_max_us=120 * SECOND_US)
 _FORWARD_RETRY = Retry(attempts_max=10, delay_us=5 * SECOND_US, delay_max_us=600 * SECOND_US)
 
 
@@ -63,8 +61,8 @@ def _paying(saga: Saga, reserved: list[Operation]) -> None:
         service="payment",
         after=reserved,
         latency_us=(80_000, 400_000),
-        retry=_PAYMENT_RETRY,
-        revert_ttl_us=REFUND_TTL_US,
+        retry=gateway.PAYMENT_RETRY,
+        revert_ttl_us=gateway.REFUND_TTL_US,
     )(authorize_payment)
     payment.compensation(void_authorization)
     payment.status(find_authorization)
@@ -75,8 +73,8 @@ def _paying(saga: Saga, reserved: list[Operation]) -> None:
         service="payment",
         kind="pivot",
         latency_us=(80_000, 400_000),
-        retry=_PAYMENT_RETRY,
-        revert_ttl_us=REFUND_TTL_US,
+        retry=gateway.PAYMENT_RETRY,
+        revert_ttl_us=gateway.REFUND_TTL_US,
     )(capture_payment)
     captured.compensation(refund_payment)
     captured.status(find_capture)

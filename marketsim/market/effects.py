@@ -102,20 +102,18 @@ def totals(lines: Iterable[Posting]) -> JSONObject:
 def what_stands(call: Call, *, fences: bool = True) -> list[Posting]:
     """What stands of the operation; for a probe.
 
-    Raises Failed if nothing does, or if more was given back than was taken.
+    Raises Failed if nothing does (NOTHING_STANDS; NEVER_ARRIVED where the service, which ``fences``, has
+    seen neither the operation nor its revert), or if more was given back than was taken.
     """
-    standing: list[Posting] = call.world.standing(call.transaction, call.operation)
+    world, here = call.world, (call.transaction, call.operation)
+    standing: list[Posting] = world.standing(*here)
+    done: list[Posting] = world.done(*here)
     if not standing:
-        arrived = call.world.done(call.transaction, call.operation) or call.world.fenced(
-            call.transaction, call.operation
-        )
-        if fences and not arrived:
+        if fences and not done and not world.fenced(*here):
             raise Failed(NEVER_ARRIVED, "the service has not seen it yet")
         raise Failed(NOTHING_STANDS, "the service has nothing of it")
-    done = {
-        (line.account, line.unit): line.amount for line in call.world.done(call.transaction, call.operation)
-    }
-    if any(line.amount * done.get((line.account, line.unit), 0) <= 0 for line in standing):
+    moved = {(line.account, line.unit): line.amount for line in done}
+    if any(line.amount * moved.get((line.account, line.unit), 0) <= 0 for line in standing):
         raise Failed(RETURNED_TOO_MUCH, "more was given back than was taken")
     return standing
 

@@ -7,14 +7,16 @@ import msgspec
 from marketsim.market.effects import check_fence, done_already, give_back, post_next, totals, what_is_whole
 from marketsim.market.ledger import AUTHORIZED, MERCHANT, customer_account, money
 from marketsim.market.money import format_minor
-from marketsim.saga.definition import Call
+from marketsim.saga.definition import SECOND_US, Call, Retry
 from marketsim.saga.errors import Aborted, Failed, InputError, Unknown, nearest, quoted
 from marketsim.saga.events import JSONObject, LedgerPosted, ServiceNoted
 from marketsim.saga.fault import SETTLED
 
 __all__ = [
     "DEFAULT_RULE",
+    "PAYMENT_RETRY",
     "PENDING_MAX_US",
+    "REFUND_TTL_US",
     "RULES",
     "Rule",
     "authorize",
@@ -25,10 +27,16 @@ __all__ = [
     "rule_named",
 ]
 
-_HOUR_US = 3600 * 1_000_000
+_HOUR_US = 3600 * SECOND_US
 
 PENDING_MAX_US = _HOUR_US // 4
 """How long a payment may be pending, in microseconds."""
+
+REFUND_TTL_US = 180 * 24 * _HOUR_US
+"""How long after a charge it can be refunded, in microseconds: 180 days."""
+
+PAYMENT_RETRY = Retry(attempts_max=4, delay_us=2 * SECOND_US, elapsed_max_us=120 * SECOND_US)
+"""How often the gateway is asked about one payment: four times, within two minutes."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -102,7 +110,7 @@ def capture(call: Call, authorized_by: str, customer: str) -> JSONObject:
     rest_minor = wanted_minor - int(captured.get("amount_minor", 0))
     if rest_minor > call.world.held(call.transaction, AUTHORIZED, currency):
         raise Failed("authorization_expired", "what was authorized is not held any more")
-    part_minor = rest_minor - rest_minor // 2 if call.fault == "partial_capture" else rest_minor
+    part_minor = _larger_half(rest_minor) if call.fault == "partial_capture" else rest_minor
     if captured and part_minor:
         post_next(call, money(part_minor, currency, AUTHORIZED, MERCHANT))
     elif part_minor:
@@ -167,7 +175,7 @@ def _take(call: Call, amount_minor: int, currency: str, source: str, target: str
     if call.fault == "late_success":
         call.note("pending")
         raise Unknown("late_success", "the payment is pending")
-    part_minor = amount_minor - amount_minor // 2 if call.fault == "partial_authorization" else amount_minor
+    part_minor = _larger_half(amount_minor) if call.fault == "partial_authorization" else amount_minor
     postings = money(part_minor, currency, source, target)
     call.post(postings)
     if call.fault == "key_replayed" and not rule.kept_us:
@@ -177,11 +185,17 @@ def _take(call: Call, amount_minor: int, currency: str, source: str, target: str
         raise Unknown(call.fault, "the provider answered 500, after the effect")
     if part_minor < amount_minor:
         call.note("partial")
-        raise _partly(amount_minor - amount_minor // 2, amount_minor, currency)
+        raise _partly(amount_minor, currency)
     return taken
 
 
-def _partly(part_minor: int, amount_minor: int, currency: str) -> Aborted:
+def _larger_half(amount_minor: int) -> int:
+    return amount_minor - amount_minor // 2
+
+
+def _partly(amount_minor: int, currency: str) -> Aborted:
+    """What a card is answered that covers a part only."""
+    part_minor = _larger_half(amount_minor)
     payload: JSONObject = {"amount_minor": part_minor, "wanted_minor": amount_minor, "currency": currency}
     part = f"{format_minor(part_minor, currency)} of {format_minor(amount_minor, currency)}"
     return Aborted(f"only {part} were taken", payload)
@@ -204,7 +218,7 @@ def _answered_before(call: Call, rule: Rule, amount_minor: int) -> bool:
             raise Unknown("cached_error", "the provider replays the 500 that it answered before")
         return False
     if call.world.noted(call.transaction, call.operation, "partial"):
-        raise _partly(amount_minor - amount_minor // 2, amount_minor, call.world.currency)
+        raise _partly(amount_minor, call.world.currency)
     if rule.minds_body and amount_minor not in {line.amount for line in known.postings}:
         raise Failed("key_reused", "the key was used before, with another amount")
     return True

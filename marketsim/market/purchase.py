@@ -5,14 +5,9 @@ from marketsim.market.limits import limit
 from marketsim.saga.definition import SECOND_US, Call, Retry, Saga
 from marketsim.saga.events import JSONObject
 
-__all__ = ["REFUND_TTL_US", "purchase"]
-
-REFUND_TTL_US = 180 * 86_400 * SECOND_US
-"""How long after a charge it can be refunded, in microseconds: 180 days."""
+__all__ = ["purchase"]
 
 purchase = Saga("purchase", "One product for one customer.")
-
-
 limit(purchase)
 
 
@@ -53,8 +48,8 @@ def estimate_delivery(call: Call) -> JSONObject:
     service="payment",
     after=[reserve_stock, estimate_delivery],
     latency_us=(80_000, 400_000),
-    retry=Retry(attempts_max=4, delay_us=2 * SECOND_US, elapsed_max_us=120 * SECOND_US),
-    revert_ttl_us=REFUND_TTL_US,
+    retry=gateway.PAYMENT_RETRY,
+    revert_ttl_us=gateway.REFUND_TTL_US,
 )
 def charge_payment(call: Call) -> JSONObject:
     """Charge the customer."""

@@ -7,7 +7,7 @@ import msgspec
 
 from marketsim.saga.events import JSONObject
 
-__all__ = ["CART_LINES_MAX", "Line", "as_records", "is_request", "lines_of"]
+__all__ = ["CART_LINES_MAX", "Line", "is_request", "lines_of", "request_of"]
 
 CART_LINES_MAX = 20
 """The most products in one cart."""
@@ -23,7 +23,7 @@ class Line(msgspec.Struct, frozen=True):
 def lines_of(request: Mapping[str, Any]) -> list[Line]:
     """The lines of a request: those of its cart, or the one product of a purchase.
 
-    Raises KeyError or msgspec.ValidationError for what is no request.
+    Raises msgspec.ValidationError for what is no request.
     """
     lines = request.get("cart", [request])
     return msgspec.convert(lines, list[Line])
@@ -33,10 +33,13 @@ def is_request(request: Mapping[str, Any]) -> bool:
     """Whether it has lines that can be read; another saga's request, or one in a strange log, may not."""
     try:
         return all(line.product and line.quantity for line in lines_of(request))
-    except (KeyError, TypeError, msgspec.ValidationError):
+    except msgspec.ValidationError:
         return False
 
 
-def as_records(lines: list[Line]) -> list[JSONObject]:
-    """The lines as they stand in a stream."""
-    return [{"product": line.product, "quantity": line.quantity} for line in lines]
+def request_of(saga: str, customer: str, lines: list[Line]) -> JSONObject:
+    """What a saga is asked, as it stands in a stream; all but a checkout take the first line alone."""
+    if saga == "checkout":
+        cart = [{"product": line.product, "quantity": line.quantity} for line in lines]
+        return {"customer": customer, "cart": cart}
+    return {"product": lines[0].product, "customer": customer, "quantity": lines[0].quantity}

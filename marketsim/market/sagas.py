@@ -33,7 +33,7 @@ def saga_for(name: str, request: Mapping[str, Any]) -> Saga:
         return saga
     try:
         products = tuple(dict.fromkeys(line.product for line in lines_of(request)))
-    except (KeyError, msgspec.ValidationError):
+    except msgspec.ValidationError:
         raise InputError("a checkout without a cart", where=name) from None
     # A cart that is too long is rejected before any of its operations begins.
     return checkout_of(products[: CART_LINES_MAX + 1])

@@ -19,7 +19,9 @@ from marketsim.saga.events import (
 from marketsim.saga.tape import Tape
 
 __all__ = [
+    "ROLES",
     "SECOND_US",
+    "SPAN_MAX_US",
     "Call",
     "Guardrail",
     "Handler",
@@ -35,13 +37,19 @@ __all__ = [
 
 SECOND_US = 1_000_000
 
+SPAN_MAX_US = 365 * 24 * 3600 * SECOND_US
+"""The longest time that can be asked for: a year, in microseconds."""
+
 EventT = TypeVar("EventT", bound=Event)
 
-_Span: TypeAlias = Annotated[int, Meta(ge=0, le=365 * 24 * 3600 * SECOND_US)]
+_Span: TypeAlias = Annotated[int, Meta(ge=0, le=SPAN_MAX_US)]
 
 Kind: TypeAlias = Literal["read_only", "compensatable", "pivot", "retriable"]
 Role: TypeAlias = Literal["action", "revert", "probe"]
 """In which role the service of an operation is called."""
+
+ROLES: tuple[Role, ...] = ("action", "revert", "probe")
+"""Every role, in the order in which an operation comes to play it."""
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -284,8 +292,16 @@ class Operation:
         return handler
 
     def point(self, role: Role) -> str:
-        """The name of the action, the revert or the probe: where a fault may strike."""
-        return self.name if role == "action" else self.revert_name if role == "revert" else self.probe_name
+        """The name in this role, by which a fault strikes it; empty if it has no part in it."""
+        return self.names(role)[0]
+
+    def names(self, role: Role) -> tuple[str, str]:
+        """The name in this role and that of its family; both are empty if it has no part in it."""
+        if role == "action":
+            return self.name, self.family
+        if role == "revert":
+            return self.revert_name, self.revert_family
+        return self.probe_name, self.probe_family
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
@@ -374,21 +390,16 @@ class Saga:
 
     def find(self, name: str) -> tuple[Operation, Role] | None:
         """The operation that a name, or the name of a family, belongs to, and in which role."""
-        for each in self.operations.values():
-            if name in (each.name, each.family):
-                return each, "action"
-            if name and name in (each.revert_name, each.revert_family):
-                return each, "revert"
-            if name and name in (each.probe_name, each.probe_family):
-                return each, "probe"
+        for each in self.operations.values() if name else ():
+            for role in ROLES:
+                if name in each.names(role):
+                    return each, role
         return None
 
     def targets(self) -> list[str]:
         """Every name that a fault may strike: operations, reverts, probes (and families), and services."""
         every = list(self.operations.values())
-        names = [name for each in every for name in (each.name, each.family)]
-        names += [name for each in every for name in (each.revert_name, each.revert_family)]
-        names += [name for each in every for name in (each.probe_name, each.probe_family)]
+        names = [name for role in ROLES for each in every for name in each.names(role)]
         names += [each.service for each in every]
         return [name for name in dict.fromkeys(names) if name]
 

@@ -13,7 +13,7 @@ compensation are written here and nowhere else.
 
 from collections import deque
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from marketsim.saga.definition import Operation
 from marketsim.saga.events import (
@@ -159,11 +159,8 @@ class Engine(UnderWay):
         self._open.remove(want)
         if isinstance(want, Wait):
             if self._failed is None:
-                yield (
-                    self._invoke(want.operation, want.attempt)
-                    if want.role == "action"
-                    else self._ask(touched)
-                )
+                asks = want.role == "probe"
+                yield self._ask(touched) if asks else self._invoke(want.operation, want.attempt)
             return None
         if want.role == "probe":
             return (yield from self._probed(touched, came))
@@ -212,9 +209,7 @@ class Engine(UnderWay):
 
     def _probed(self, touched: Touched, came: Came) -> Generator[Want, Any, Operation | None]:
         """Record what the probe says: it landed, it did not and may be asked for again, or nobody knows."""
-        operation = touched.operation
-        landed = {"succeeded": "landed", "failed": "not_landed" if came.retry == "never" else "unknown"}
-        verdict: Any = landed.get(came.outcome, "unknown")
+        operation, verdict = touched.operation, _verdict(came)
         yield OperationProbed(
             transaction=self.transaction,
             operation=operation.name,
@@ -234,23 +229,30 @@ class Engine(UnderWay):
             return (
                 yield from self._tried(touched, Came(came.want, "failed", code=touched.code, retry=again))
             )
-        if self._failed is None:
-            asked = touched.asked - touched.asked_before
-            point = f"{self.transaction}/{operation.probe_name}@{touched.asked + 1}/pause"
-            delay_us = self._pause_us(operation.retry, Came(came.want, "unknown"), asked, self.now_us, point)
-            if delay_us is not None:
-                yield OperationRetryScheduled(
-                    transaction=self.transaction,
-                    operation=operation.name,
-                    attempt=touched.asked + 1,
-                    delay_us=delay_us,
-                    probe=operation.probe_name,
-                )
-                yield self._wait(Wait(operation, touched.asked + 1, delay_us, "probe"))
-                return None
+        if self._failed is None and (yield from self._asked_later(touched, came)):
+            return None
         # Whether the key is still known to a service that does not answer, nobody can tell.
-        outcome = "unknown" if operation.kind == "retriable" else "failed"
-        return (yield from self._tried(touched, Came(came.want, outcome, code=touched.code)))  # type: ignore[arg-type]
+        retriable = operation.kind == "retriable"
+        given_up = Came(came.want, "unknown" if retriable else "failed", code=touched.code)
+        return (yield from self._tried(touched, given_up))
+
+    def _asked_later(self, touched: Touched, came: Came) -> Generator[Want, Any, bool]:
+        """Have the probe asked again after a pause, if it may be; whether it is."""
+        operation, number = touched.operation, touched.asked + 1
+        asked = touched.asked - touched.asked_before
+        point = f"{self.transaction}/{operation.probe_name}@{number}/pause"
+        delay_us = self._pause_us(operation.retry, Came(came.want, "unknown"), asked, self.now_us, point)
+        if delay_us is None:
+            return False
+        yield OperationRetryScheduled(
+            transaction=self.transaction,
+            operation=operation.name,
+            attempt=number,
+            delay_us=delay_us,
+            probe=operation.probe_name,
+        )
+        yield self._wait(Wait(operation, number, delay_us, "probe"))
+        return True
 
     # Back.
 
@@ -409,3 +411,13 @@ class Engine(UnderWay):
         last = max(self._touched.values(), key=lambda touched: touched.awaited_us)
         self._watch = Wait(last.operation, 0, last.awaited_us - self.now_us, "late")
         return self._watch
+
+
+def _verdict(came: Came) -> Literal["landed", "not_landed", "unknown"]:
+    """What a probe's answer says of its operation: ``landed``, ``not_landed``, or ``unknown``.
+
+    A failure that may be tried again is one of the question, and says nothing of what was asked about.
+    """
+    if came.outcome == "succeeded":
+        return "landed"
+    return "not_landed" if came.outcome == "failed" and came.retry == "never" else "unknown"

@@ -4,6 +4,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from marketsim.saga.definition import SECOND_US
+
 __all__ = ["SETTLED", "SUSPENDED_MAX_US", "Arrival", "Fault", "Landed", "Phase", "faults_of"]
 
 Phase: TypeAlias = Literal["before", "within", "after", "answer"]
@@ -13,12 +15,8 @@ Landed: TypeAlias = Literal["no", "yes", "partly", "late", "varies"]
 Arrival: TypeAlias = Literal["", "answer", "refusal", "landing", "failure", "echo", "contradiction"]
 Outcome: TypeAlias = Literal["succeeded", "failed", "unknown", "suspended", "aborted", "expired", "crash"]
 
-_SECOND_US = 1_000_000
-_MINUTE_US = 60 * _SECOND_US
-
-SUSPENDED_MAX_US = 5 * _MINUTE_US
+SUSPENDED_MAX_US = 5 * 60 * SECOND_US
 """How long a service waits for a customer to authenticate, in microseconds."""
-
 
 SETTLED = "settled"
 """What a handler is told as its fault when a payment that was pending lands by itself."""

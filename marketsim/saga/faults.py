@@ -4,16 +4,18 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from marketsim.saga.definition import Operation, Role, Saga
+from marketsim.saga.definition import ROLES, Operation, Role, Saga
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import FaultInjected
 from marketsim.saga.fault import Fault
 from marketsim.saga.tape import MILLION, Tape
 from marketsim.saga.taxonomy import FAULTS
+from marketsim.saga.wants import role_of
 
 __all__ = ["FaultPlan", "FaultRule", "explains", "fits", "parse_fault", "places"]
 
 _ATTEMPTS = "write @1, @1-3, @2- or @*"
+# The marketplace's own services: those that have faults of their own, and two that have none.
 _SERVICES = {service for fault in FAULTS.values() for service in fault.services} | {"delivery", "shipping"}
 
 
@@ -45,15 +47,9 @@ class FaultRule(msgspec.Struct, frozen=True):
         """Whether this rule is about this attempt."""
         if attempt < self.attempt_first or (self.attempt_last and attempt > self.attempt_last):
             return False
-        return self.target in _names(operation, role)
-
-
-def _names(operation: Operation, role: Role) -> tuple[str, ...]:
-    if role == "action":
-        return operation.name, operation.family, operation.service
-    if role == "revert":
-        return operation.revert_name, operation.revert_family
-    return operation.probe_name, operation.probe_family
+        if role == "action" and self.target == operation.service:
+            return True
+        return self.target in operation.names(role)
 
 
 class FaultPlan:
@@ -135,8 +131,7 @@ def _probability(text: str, whole: str, where: str) -> int:
 def explains(rule: FaultRule, event: FaultInjected, saga: Saga) -> bool:
     """Whether it was this rule that struck."""
     operation = saga.operations[event.operation]
-    role: Role = "revert" if event.compensation else "probe" if event.probe else "action"
-    return event.fault == rule.fault.name and rule.covers(operation, role, event.attempt)
+    return event.fault == rule.fault.name and rule.covers(operation, role_of(event), event.attempt)
 
 
 def fits(fault: Fault, operation: Operation, role: Role) -> str:
@@ -161,8 +156,7 @@ def fits(fault: Fault, operation: Operation, role: Role) -> str:
 
 def places(fault: Fault, saga: Saga) -> list[str]:
     """The operations, reverts and probes of a saga that a fault can strike."""
-    roles: tuple[Role, ...] = ("action", "revert", "probe")
-    every = [(each, role) for role in roles for each in saga.operations.values()]
+    every = [(each, role) for role in ROLES for each in saga.operations.values()]
     return [each.point(role) for each, role in every if each.point(role) and not fits(fault, each, role)]
 
 

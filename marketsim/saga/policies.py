@@ -1,6 +1,7 @@
 """The policies by name: each the compensation rules of an engine that people use, and what they cost."""
 
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
@@ -9,6 +10,9 @@ from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import JSONObject, TransactionBegan
 
 __all__ = ["NOT_RULES", "POLICIES", "policy_named", "policy_of", "policy_with"]
+
+_ASKS_NOBODY: dict[str, Any] = {"probe": False, "verify": False, "await_late": False}
+"""What the engines that people use have in common: none of them asks a service what came of a call."""
 
 POLICIES: dict[str, Policy] = {
     policy.name: policy
@@ -23,9 +27,7 @@ POLICIES: dict[str, Policy] = {
             "none",
             "Reverts nothing: what a failed transaction did stays done.",
             compensate=False,
-            probe=False,
-            verify=False,
-            await_late=False,
+            **_ASKS_NOBODY,
             costs=(
                 "The stock that was reserved is out of stock, though nobody bought it.",
                 "A retry without an answer may charge twice where the provider has forgotten the key.",
@@ -38,9 +40,7 @@ POLICIES: dict[str, Policy] = {
             order="ids_as_text",
             revert_unknown=False,
             expiry="from_attempt",
-            probe=False,
-            verify=False,
-            await_late=False,
+            **_ASKS_NOBODY,
             retry=Retry(attempts_max=10, delay_us=2 * SECOND_US, delay_max_us=60 * SECOND_US),
             costs=(
                 "A charge that landed behind a lost answer stands, and nobody gives it back.",
@@ -52,27 +52,21 @@ POLICIES: dict[str, Policy] = {
             "temporal",
             "Newest first; the first revert that fails for good halts the others.",
             halt_on_stuck=True,
-            probe=False,
-            verify=False,
-            await_late=False,
+            **_ASKS_NOBODY,
             costs=("One refund that fails keeps the stock reserved, too.",),
         ),
         Policy(
             "temporal-parallel",
             "All reverts are begun at once, newest first; one that fails does not stop the others.",
             at_once=True,
-            probe=False,
-            verify=False,
-            await_late=False,
+            **_ASKS_NOBODY,
             costs=("A revert may run before the one that it depends on, and then has nothing to give back.",),
         ),
         Policy(
             "saga-py",
             "Newest first, and the operation that failed is reverted, too.",
             revert_failed=True,
-            probe=False,
-            verify=False,
-            await_late=False,
+            **_ASKS_NOBODY,
             costs=("A revert runs for what never happened; one that does not look gives back too much.",),
         ),
         Policy(
@@ -80,9 +74,7 @@ POLICIES: dict[str, Policy] = {
             "All reverts are begun at once, in no order.",
             order="oldest_first",
             at_once=True,
-            probe=False,
-            verify=False,
-            await_late=False,
+            **_ASKS_NOBODY,
             costs=("Stock may be back on sale while its order stands and its payment is not yet returned.",),
         ),
         Policy(
@@ -91,9 +83,7 @@ POLICIES: dict[str, Policy] = {
             "alone.",
             halt_on_stuck=True,
             revert_unknown=False,
-            probe=False,
-            verify=False,
-            await_late=False,
+            **_ASKS_NOBODY,
             retry=Retry(attempts_max=3, delay_us=SECOND_US),
             costs=(
                 "A charge that landed behind a lost answer stands, while its stock is released.",
@@ -102,7 +92,6 @@ POLICIES: dict[str, Policy] = {
         ),
     )
 }
-
 
 NOT_RULES = ("name", "sentence", "costs")
 """What a policy says about itself."""
@@ -126,16 +115,14 @@ def policy_with(base: Policy, rules: JSONObject) -> Policy:
     try:
         return msgspec.convert(plain | rules | {"retry": retry}, Policy)
     except msgspec.ValidationError as wrong:
-        raise InputError(f"the rules of the policy: {wrong}", todo=f"see: {_SHOW} {base.name}") from None
+        todo = f"see: marketsim policies show {base.name}"
+        raise InputError(f"the rules of the policy: {wrong}", todo=todo) from None
 
 
 def _check_names(rules: JSONObject, known: Collection[str], of: str) -> None:
     stranger = next((key for key in rules if key not in known), None)
     if stranger is not None:
         raise InputError(f"no rule of {of} is called {quoted(stranger)}", todo=nearest(stranger, known))
-
-
-_SHOW = "marketsim policies show"
 
 
 def policy_named(name: str) -> Policy:

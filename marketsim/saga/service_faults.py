@@ -2,11 +2,10 @@
 
 from typing import Any
 
+from marketsim.saga.definition import SECOND_US
 from marketsim.saga.fault import Fault, faults_of
 
 __all__ = ["GATEWAY", "INVENTORY", "NOTIFICATIONS", "PAYMENT"]
-
-_SECOND_US = 1_000_000
 
 _TAKE: dict[str, Any] = {
     "services": ("payment",),
@@ -19,12 +18,11 @@ _RESERVE: dict[str, Any] = {"services": ("inventory",), "acts": ("reserve",), "o
 _NOTIFY: dict[str, Any] = {"services": ("notifications",), "acts": ("notify",), "on": "operation"}
 _OTHER_CARD = "Your payment could not be made; please use another card."
 
-
 _PAYMENT_WAITS: dict[str, Any] = {
     "customer": "Your payment was not confirmed; please try again.",
     "phase": "answer",
     "outcome": "suspended",
-    "arrives_us": (10 * _SECOND_US, 90 * _SECOND_US),
+    "arrives_us": (10 * SECOND_US, 90 * SECOND_US),
 }
 
 PAYMENT: list[Fault] = [

@@ -3,16 +3,15 @@
 from typing import Any
 
 from marketsim.saga import service_faults
+from marketsim.saga.definition import SECOND_US
 from marketsim.saga.fault import Fault, faults_of
 
 __all__ = ["FAULTS"]
 
-_SECOND_US = 1_000_000
-_MINUTE_US = 60 * _SECOND_US
+_MINUTE_US = 60 * SECOND_US
 
 _ACTS = ("reserve", "charge", "authorize", "capture", "place", "ship", "notify")
 _PAY_ACTS: dict[str, Any] = {"services": ("payment",), "acts": ("charge", "authorize", "capture")}
-
 
 _TRANSPORT_UNKNOWN: dict[str, Any] = {"outcome": "unknown", "landed": "yes", "phase": "after"}
 _TRANSPORT_LATE: dict[str, Any] = {"phase": "answer", "outcome": "unknown", "slow": True, "on": "operation"}
@@ -21,7 +20,7 @@ _TRANSPORT_SOON: dict[str, Any] = {
     "phase": "answer",
     "landed": "yes",
     "outcome": "succeeded",
-    "arrives_us": (_SECOND_US, 5 * _SECOND_US),
+    "arrives_us": (SECOND_US, 5 * SECOND_US),
 }
 
 _TRANSPORT: list[Fault] = [
@@ -178,7 +177,6 @@ _PROCESS: list[Fault] = [
 ]
 
 _TIME_ANSWER: dict[str, Any] = {"phase": "answer", "landed": "yes", "outcome": "succeeded"}
-_TIME_STOPS: dict[str, Any] = {"phase": "answer", "landed": "yes", "outcome": "succeeded"}
 
 _TIME: list[Fault] = [
     *faults_of(
@@ -192,7 +190,7 @@ _TIME: list[Fault] = [
         **(_TIME_ANSWER | {"outcome": "unknown"}),
         slow=True,
         arrives="echo",
-        arrives_us=(_SECOND_US, 30 * _SECOND_US),
+        arrives_us=(SECOND_US, 30 * SECOND_US),
         on="operation",
     ),
     *faults_of(
@@ -205,13 +203,13 @@ _TIME: list[Fault] = [
         "cancellation",
         {"cancel": "Somebody cancels the transaction while this call is under way."},
         stops="cancelled",
-        **_TIME_STOPS,
+        **_TIME_ANSWER,
     ),
     *faults_of(
         "cancellation",
         {"deadline": "The transaction's deadline passes while this call is under way."},
         stops="deadline_exceeded",
-        **_TIME_STOPS,
+        **_TIME_ANSWER,
     ),
     *faults_of("any", {"error": "The call fails for a reason of its own, before any effect."}, retry="safe"),
 ]

@@ -16,11 +16,15 @@ __all__ = ["Touched", "UnderWay", "is_of"]
 class Touched(msgspec.Struct, gc=False):
     """An operation that has started: what must be known to ask again, or to revert it.
 
-    ``since_us`` is when its first attempt began, ``landed_us`` when it succeeded or was last unknown.
-    ``asked`` counts the questions of its probe, ``asked_before`` those about earlier attempts;
-    ``tries`` the attempts at its revert, of which ``tries_before`` were made by an earlier run.
-    ``suspended`` is the call that waits for somebody, and ``awaited_us`` until when a late result may come;
-    ``overtaken`` says that it came when the revert had begun.
+    ``landed`` is what is believed of its effect, ``result`` what it returned; ``attempt`` is the last
+    one whose outcome came, from 1, and ``code`` that of its failure. ``asked`` counts the questions of
+    its probe, ``asked_before`` those about earlier attempts; ``tries`` the attempts at its revert, of
+    which ``tries_before`` were made by an earlier run. ``suspended`` is the call that waits for somebody,
+    and ``overtaken`` says that a late result came when the revert had begun.
+
+    Moments, in microseconds since 1970: ``since_us`` is when its first attempt began, ``landed_us`` when
+    it succeeded or was last unknown, ``tries_since_us`` when its first revert of this run began, and
+    ``awaited_us`` until when a late result may come (0: none is awaited).
     """
 
     operation: Operation

@@ -34,6 +34,7 @@ __all__ = [
     "outcome_event",
     "revert_event",
     "revert_key",
+    "role_of",
 ]
 
 Outcome: TypeAlias = Literal[
@@ -112,6 +113,13 @@ def action_key(transaction: str, operation: Operation) -> str:
 def revert_key(transaction: str, operation: Operation) -> str:
     """The idempotency key of the revert of an operation."""
     return f"{transaction}:{operation.name}:{operation.revert_name}"
+
+
+def role_of(event: Event) -> Role:
+    """In which role the service was called, of whose call the event tells."""
+    if getattr(event, "compensation", ""):
+        return "revert"
+    return "probe" if getattr(event, "probe", "") else "action"
 
 
 def late_event(transaction: str, want: Invoke, came: Came) -> OperationLate:

@@ -16,8 +16,7 @@ from marketsim.market.documents import Document, bind, read_document
 from marketsim.market.gateway import rule_named
 from marketsim.market.money import currency_digits, to_minor
 from marketsim.market.requests import CART_LINES_MAX
-from marketsim.market.sagas import saga_for, saga_named
-from marketsim.saga.definition import Saga
+from marketsim.market.sagas import saga_named
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import JSONObject
 from marketsim.saga.faults import parse_fault
@@ -79,37 +78,28 @@ def load_scenario(path: Path) -> Scenario:
         expect=[_expectation(document, index) for index in range(len(file.expect))],
         document=document,
     )
-    _check_purchases(scenario, _known(scenario.catalog, None))
-    _check_expectations(scenario)
+    known = _known(scenario.catalog)
+    _check_purchases(scenario, known)
+    _check_expectations(scenario, known)
     return scenario
 
 
 class _Known(Struct, frozen=True):
-    """The names that a scenario may use."""
+    """The names of a catalog that a scenario may use; ``rules`` are the guardrails that are declared."""
 
     products: set[str]
     customers: set[str]
     accounts: set[str]
-    operations: list[str]
-    reverts: list[str]
     rules: list[str]
-    retriable: list[str]
 
 
-def _known(catalog: Catalog, saga: Saga | None) -> _Known:
-    operations = list(saga.operations.values()) if saga is not None else []
+def _known(catalog: Catalog) -> _Known:
     customers = {user["id"] for user in catalog.users}
     return _Known(
         products={record["id"] for record in catalog.products},
         customers=customers,
         accounts={"merchant", *(f"customer:{customer}" for customer in customers)},
-        operations=[each.name for each in operations],
-        reverts=[each.revert_name for each in operations if each.revert_name],
-        rules=[
-            *(saga.guardrails if saga is not None else ()),
-            *(rule["name"] for rule in catalog.guardrails),
-        ],
-        retriable=[each.name for each in operations if each.kind == "retriable"],
+        rules=[rule["name"] for rule in catalog.guardrails],
     )
 
 
@@ -217,15 +207,17 @@ def _check_purchases(scenario: Scenario, known: _Known) -> None:
             _check_goods(document, path, purchase, known)
             _check_name(document, (*path, "customer"), purchase.customer, "customer", known.customers)
         _check_shape(document, path, purchase, scenario.saga)
-        for key in ("deadline", "cancel"):
-            if (said := getattr(purchase, key)) is not UNSET and not _placed(
-                document, (*path, key), span_us, said
-            ):
-                raise _wrong(document, (*path, key), "is no time at all", "write 1ms or more")
-        saga = saga_for(scenario.saga, purchase.request(scenario.saga))
+        _check_times(document, path, purchase)
+        saga = scenario.saga_of(index + 1)
         for number, fault in enumerate(purchase.faults):
             _placed(document, (*path, "faults", number), parse_fault, fault, saga)
     _check_crashes(scenario)
+
+
+def _check_times(document: Document, path: _Path, purchase: Purchase) -> None:
+    for key, said in (("deadline", purchase.deadline), ("cancel", purchase.cancel)):
+        if said is not UNSET and not _placed(document, (*path, key), span_us, said):
+            raise _wrong(document, (*path, key), "is no time at all", "write 1ms or more")
 
 
 def _check_shape(document: Document, path: _Path, purchase: Purchase, saga: str) -> None:
@@ -310,37 +302,40 @@ def _expectation(document: Document, index: int) -> Expectation:
     return bound
 
 
-def _check_expectations(scenario: Scenario) -> None:
-    known = _known(scenario.catalog, None)
+def _check_expectations(scenario: Scenario, known: _Known) -> None:
     for index, expectation in enumerate(scenario.expect):
         part = scenario.document.part("expect", index)
         match expectation:
             case PurchaseExpectation():
-                _check_purchase(part, expectation, scenario)
+                _check_purchase(part, expectation, scenario, known)
             case MarketExpectation():
                 _check_market(part, expectation, scenario.currency, known)
             case CheckExpectation(checks=Find(find=rules)):
                 _check_names(part, ("checks", "find"), rules, "check", CHECKS)
 
 
-def _check_purchase(part: Document, expectation: PurchaseExpectation, scenario: Scenario) -> None:
+def _check_purchase(
+    part: Document, expectation: PurchaseExpectation, scenario: Scenario, known: _Known
+) -> None:
     count = len(scenario.purchases)
     if expectation.purchase > count:
         todo = f"they are numbered from 1 to {count}"
         raise _wrong(part, ("purchase",), f"there is no purchase {expectation.purchase}", todo)
-    saga = saga_for(scenario.saga, scenario.purchases[expectation.purchase - 1].request(scenario.saga))
-    known = _known(scenario.catalog, saga)
+    saga = scenario.saga_of(expectation.purchase)
+    operations = list(saga.operations)
+    reverts = [each.revert_name for each in saga.operations.values() if each.revert_name]
     if expectation.rule is not UNSET:
-        _check_name(part, ("rule",), expectation.rule, "guardrail", known.rules)
+        _check_name(part, ("rule",), expectation.rule, "guardrail", [*saga.guardrails, *known.rules])
     if expectation.failed is not UNSET:
-        _check_name(part, ("failed",), expectation.failed, "operation", known.operations)
+        _check_name(part, ("failed",), expectation.failed, "operation", operations)
     if expectation.reverts is not UNSET:
-        _check_names(part, ("reverts",), expectation.reverts, "revert", known.reverts)
+        _check_names(part, ("reverts",), expectation.reverts, "revert", reverts)
     if expectation.left is not UNSET:
-        _check_names(part, ("left",), expectation.left, "retriable operation", known.retriable)
+        retriable = [each.name for each in saga.operations.values() if each.kind == "retriable"]
+        _check_names(part, ("left",), expectation.left, "retriable operation", retriable)
     if expectation.attempts is not UNSET:
         for name in expectation.attempts:
-            _check_name(part, ("attempts", name), name, "operation", known.operations + known.reverts)
+            _check_name(part, ("attempts", name), name, "operation", operations + reverts)
 
 
 def _check_names(part: Document, path: _Path, names: list[str], kind: str, known: Collection[str]) -> None:

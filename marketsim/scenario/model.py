@@ -11,9 +11,10 @@ from marketsim.market.catalog import PRODUCTS_MAX, Catalog
 from marketsim.market.documents import Document
 from marketsim.market.gateway import DEFAULT_RULE, RULES
 from marketsim.market.money import CURRENCIES
+from marketsim.market.requests import Line, request_of
 from marketsim.market.rules import TESTS, Rule
-from marketsim.market.sagas import SAGAS
-from marketsim.saga.definition import Policy
+from marketsim.market.sagas import SAGAS, saga_for
+from marketsim.saga.definition import Policy, Saga
 from marketsim.saga.events import JSONObject
 from marketsim.saga.policies import NOT_RULES, POLICIES
 
@@ -92,16 +93,13 @@ class Purchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = UNSET
 
     def request(self, saga: str) -> JSONObject:
-        """What is asked of a saga."""
+        """What is asked of a saga; for a purchase that has a product or a cart, as every loaded one has."""
         if self.cart is not UNSET:
-            cart = [{"product": product, "quantity": units} for product, units in self.cart.items()]
-            return {"customer": self.customer, "cart": cart}
-        if saga == "checkout":
-            return {
-                "customer": self.customer,
-                "cart": [{"product": self.product, "quantity": self.quantity}],
-            }
-        return {"product": self.product, "customer": self.customer, "quantity": self.quantity}
+            lines = [Line(product, units) for product, units in self.cart.items()]
+        else:
+            assert self.product is not UNSET
+            lines = [Line(self.product, self.quantity)]
+        return request_of(saga, self.customer, lines)
 
 
 class PurchaseExpectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -234,6 +232,10 @@ class Scenario(msgspec.Struct, frozen=True):
     starts_us: list[int]
     expect: list[Expectation]
     document: Document
+
+    def saga_of(self, number: int) -> Saga:
+        """The saga that serves the purchase of this number, from 1."""
+        return saga_for(self.saga, self.purchases[number - 1].request(self.saga))
 
 
 def scenario_schema() -> JSONObject:

@@ -16,11 +16,11 @@ from marketsim.drivers.recovery import deaths_in, fault_plan, open_transactions,
 from marketsim.drivers.virtual import Driver, Log
 from marketsim.market.directory import create_market, open_market, opening_events
 from marketsim.market.gateway import DEFAULT_RULE
-from marketsim.market.sagas import saga_for, saga_of
+from marketsim.market.sagas import saga_of
 from marketsim.market.world import World
 from marketsim.saga.definition import Policy
 from marketsim.saga.errors import ProcessCrashed
-from marketsim.saga.events import Event, FaultInjected, TransactionBegan
+from marketsim.saga.events import Event, FaultInjected, JSONObject, TransactionBegan
 from marketsim.saga.faults import explains, parse_fault
 from marketsim.saga.policies import policy_named, policy_with
 from marketsim.saga.tape import MILLION, Tape
@@ -69,16 +69,16 @@ def run_scenario(
     opening as it is recorded. Raises InputError for an unknown policy, and MarketError if ``keep``
     is no empty folder or cannot be written.
     """
-    named = policy_named(policy or scenario.policy)
-    rules = named if policy else policy_with(named, scenario.rules)
+    rules = {} if policy else scenario.rules
+    used = policy_with(policy_named(policy or scenario.policy), rules)
     with _kept(scenario, keep) if keep else _in_memory(scenario) as (log, world):
         opening = len(log.events)
-        _Runner(scenario, rules, log, world, watch).run()
+        _Runner(scenario, used, rules, log, world, watch).run()
     courses = _courses(scenario, log.events[opening:])
     findings = examine(log.events)
     failures = judge(scenario, courses, log.events, world, findings)
     notes = [note for course in courses for note in _unstruck(scenario, course)]
-    return Result(scenario, rules.name, log.events, world, courses, findings, failures, notes)
+    return Result(scenario, used.name, log.events, world, courses, findings, failures, notes)
 
 
 class _KeptLog(MemoryLog):
@@ -115,18 +115,23 @@ def _kept(scenario: Scenario, keep: Path) -> Iterator[tuple[MemoryLog, World]]:
 
 
 class _Runner:
-    """Drives the purchases of a scenario; a process that dies is followed by another one."""
+    """Drives the purchases of a scenario; a process that dies is followed by another one.
+
+    ``rules`` are those of the policy that differ from the policy of its name.
+    """
 
     def __init__(
         self,
         scenario: Scenario,
         policy: Policy,
+        rules: JSONObject,
         log: MemoryLog,
         world: World,
         watch: Callable[[Event], None] | None,
     ) -> None:
         self.scenario = scenario
         self.policy = policy
+        self.rules = rules
         self.log = log
         self.world = world
         self.watch = watch
@@ -173,7 +178,6 @@ class _Runner:
     def _began(self, number: int) -> TransactionBegan:
         scenario = self.scenario
         purchase = scenario.purchases[number - 1]
-        own = self.policy is policy_named(self.policy.name)
         return TransactionBegan(
             transaction=f"tx-{number}",
             saga=scenario.saga,
@@ -181,7 +185,7 @@ class _Runner:
             request=purchase.request(scenario.saga),
             seed=scenario.seed,
             faults=purchase.faults,
-            rules={} if own else scenario.rules,
+            rules=self.rules,
             services={} if scenario.gateway == DEFAULT_RULE else {"payment": scenario.gateway},
             deadline_us=span_us(purchase.deadline) if purchase.deadline is not UNSET else 0,
             cancel_us=span_us(purchase.cancel) if purchase.cancel is not UNSET else 0,
@@ -205,14 +209,9 @@ def _courses(scenario: Scenario, events: list[Event]) -> list[Course]:
 def _unstruck(scenario: Scenario, course: Course) -> Iterator[str]:
     """A note for each fault of a purchase that never struck."""
     struck = [event for event in course.events if isinstance(event, FaultInjected)]
-    purchase = scenario.purchases[course.purchase - 1]
-    saga = saga_for(scenario.saga, purchase.request(scenario.saga))
-    for text in purchase.faults:
+    saga = scenario.saga_of(course.purchase)
+    for text in scenario.purchases[course.purchase - 1].faults:
         rule = parse_fault(text, saga)
         if not any(explains(rule, event, saga) for event in struck):
-            why = (
-                "nothing reached it"
-                if rule.probability_ppm == MILLION
-                else "by chance, or nothing reached it"
-            )
-            yield f"purchase {course.purchase}: the fault {text} never struck: {why}"
+            chance = "" if rule.probability_ppm == MILLION else "by chance, or "
+            yield f"purchase {course.purchase}: the fault {text} never struck: {chance}nothing reached it"
