@@ -274,7 +274,7 @@ def _show_transaction(session: Session, history: list[Event], name: str) -> int:
         return 0
     for event in own:
         world.apply(event)
-    show_summary(outcome, stock_now(outcome, world), console, glyphs_for(session.out))
+    show_summary(outcome, stock_now(outcome, world), console, glyphs_for(session.out), exits=False)
     return 0
 
 

@@ -73,7 +73,9 @@ def show_failure(session: Session, transaction: _Transaction) -> int:
     session.say(f"  since       {letters[0].since}")
     session.say(f"  reverted    {', '.join(reverted) or 'nothing'}")
     for letter in letters:
-        session.say(f"  {letter.state:<10}  {letter.compensation or letter.operation}, of {letter.operation}")
+        session.say(
+            f"  {letter.state:<10}  {letter.compensation or 'no revert was tried'}, of {letter.operation}"
+        )
         session.say(
             f"    tried     {_times(letter.attempts)}; the last said: {letter.code} {_why(letter)}".rstrip()
         )

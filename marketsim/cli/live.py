@@ -14,9 +14,10 @@ from marketsim.market.gateway import DEFAULT_RULE, rule_named
 from marketsim.market.requests import lines_of
 from marketsim.market.sagas import saga_for
 from marketsim.market.world import World
-from marketsim.saga.events import Event, TransactionBegan
+from marketsim.saga.events import Event, FaultInjected, TransactionBegan
 from marketsim.saga.faults import parse_fault
 from marketsim.saga.policies import policy_named
+from marketsim.saga.taxonomy import FAULTS
 
 __all__ = ["run_purchase"]
 
@@ -83,6 +84,8 @@ def _watcher(
         events.append(event)
         timeline.show(event)
         session.out.flush()
+        if isinstance(event, FaultInjected) and FAULTS[event.fault].outcome == "crash":
+            session.note(f"this process is killed now, for real; then: {session.hint('recover')}")
 
     return watch
 

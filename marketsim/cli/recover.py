@@ -134,4 +134,4 @@ def _tell(session: Session, market: Market, added: dict[str, list[Event]], outco
     for outcome in outcomes:
         console = session.console()
         Timeline(session.out, on=console).show_all(added[outcome.transaction])
-        show_summary(outcome, stock_now(outcome, market.world), console, glyphs_for(session.out))
+        show_summary(outcome, stock_now(outcome, market.world), console, glyphs_for(session.out), exits=False)

@@ -48,7 +48,10 @@ from marketsim.saga.wants import (
     revert_key,
 )
 
-__all__ = ["Engine"]
+__all__ = ["AT_LAST", "Engine"]
+
+AT_LAST = "the revert succeeded at last"
+"""Why a dead letter is resolved whose revert was tried again, and succeeded."""
 
 
 class Engine(UnderWay):
@@ -80,9 +83,7 @@ class Engine(UnderWay):
                 continue
             touched.tries = touched.tries_before = operations[name]
             if not (yield from self._reverts([touched], reason)):
-                yield DeadLetterResolved(
-                    transaction=self.transaction, operation=name, reason="the revert succeeded at last"
-                )
+                yield DeadLetterResolved(transaction=self.transaction, operation=name, reason=AT_LAST)
 
     # Forward.
 

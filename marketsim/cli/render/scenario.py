@@ -10,7 +10,8 @@ from marketsim.cli.render.summary import show_findings
 from marketsim.cli.render.text import printable
 from marketsim.cli.render.theme import glyphs_for
 from marketsim.cli.render.timeline import Timeline
-from marketsim.market.ledger import RESERVED, SOLD
+from marketsim.market.ledger import AUTHORIZED, MERCHANT, RESERVED, SHIPPED, SOLD
+from marketsim.market.money import format_minor
 from marketsim.saga.events import TransactionCommitted
 from marketsim.scenario.run import Result
 
@@ -51,9 +52,15 @@ def _show_left(result: Result, console: Console) -> None:
     for product in list(world.products)[:10]:
         held = [
             f"{world.balances.get((account, product), 0)} {account.removeprefix('stock:')}"
-            for account in (RESERVED, SOLD)
+            for account in (RESERVED, SOLD, SHIPPED)
+            if account != SHIPPED or world.balances.get((account, product))
         ]
         words = f"{printable(product)}: {world.available(product)} available, {', '.join(held)}"
         console.print(Text.assemble(("  stock   ", "name"), words))
+    taken = world.balances.get((MERCHANT, world.currency), 0)
+    authorized = world.balances.get((AUTHORIZED, world.currency), 0)
+    words = f"merchant {format_minor(taken, world.currency)}"
+    words += f", authorized {format_minor(authorized, world.currency)}" if authorized else ""
+    console.print(Text.assemble(("  money   ", "name"), words))
     orders = ", ".join(order.order for order in world.standing_orders()[:10]) or "none"
     console.print(Text.assemble(("  orders  ", "name"), printable(orders)))

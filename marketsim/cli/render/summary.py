@@ -24,8 +24,13 @@ _ENDS = {
 }
 
 
-def show_summary(outcome: Outcome, available: dict[str, int], console: Console, glyphs: Glyphs) -> None:
-    """Print what a transaction came to; ``available`` is the stock now of each product asked for."""
+def show_summary(
+    outcome: Outcome, available: dict[str, int], console: Console, glyphs: Glyphs, *, exits: bool = True
+) -> None:
+    """Print what a transaction came to; ``available`` is the stock now of each product asked for.
+
+    ``exits`` says whether the command exits with the transaction's own code.
+    """
     console.print()
     for label, words, style in _rows(outcome, available, glyphs):
         _print(console, Text.assemble((f"  {label:<8}", "name"), (printable(words), style)), 10)
@@ -33,7 +38,8 @@ def show_summary(outcome: Outcome, available: dict[str, int], console: Console, 
     console.print()
     word, style = _ENDS[outcome.outcome]
     style = "bad" if outcome.exit == Exit.FINDING else style
-    _print(console, Text.assemble("  ", (word, style), f"  {printable(_verdict(outcome))}"), 4)
+    code = f" (exit {outcome.exit})" if exits else ""
+    _print(console, Text.assemble("  ", (word, style), f"  {printable(_verdict(outcome))}{code}"), 4)
 
 
 def show_findings(
@@ -137,19 +143,20 @@ def _signed(amount: int, unit: str) -> str:
 
 def _verdict(outcome: Outcome) -> str:
     if outcome.exit == Exit.FINDING:
-        return f"{_believed(outcome)}, and the ledger says otherwise: see the checks (exit 1)"
+        return f"{_believed(outcome)}, and the ledger says otherwise: see the checks"
     match outcome.outcome:
         case "committed":
-            return f"{_believed(outcome)} (exit 0)"
+            return _believed(outcome)
         case "compensated" if outcome.reverts:
-            return f"{_believed(outcome)} (exit 3)"
+            return _believed(outcome)
         case "stuck":
-            return f"{outcome.reason}; not everything could be reverted, see: marketsim failures (exit 4)"
+            see = f"see: marketsim failures show {outcome.transaction}"
+            return f"{outcome.reason}; not everything could be reverted, {see}"
         case "abandoned":
-            return f"{outcome.reason}; nothing was reverted, as policy {outcome.policy} has it (exit 4)"
+            return f"{outcome.reason}; nothing was reverted, as policy {outcome.policy} has it"
         case "rejected":
-            return f"{outcome.reason} (exit 3)"
-    return f"{_believed(outcome)} (exit 3)"
+            return f"{outcome.reason}"
+    return _believed(outcome)
 
 
 def _believed(outcome: Outcome) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 from marketsim.cli.render.text import printable, wrapped
 from marketsim.cli.render.theme import Glyphs, console, glyphs_for
 from marketsim.cli.render.words import duration, effect_words, elapsed_us, moment, request_words, result_words
+from marketsim.saga.engine import AT_LAST
 from marketsim.saga.errors import NEVER_ARRIVED, NOTHING_STANDS
 from marketsim.saga.events import (
     CompensationExpired,
@@ -257,7 +258,9 @@ class Timeline:
         return f": {attempt.fault} {self.glyphs.fault} injected" if attempt and attempt.fault else ""
 
     def _partly(self, event: CompensationPartial) -> None:
-        words = f"only a part: {result_words(event.result)}; remains: {result_words(event.remains)}"
+        words = (
+            f"only a part: {result_words(event.result) or 'nothing'}; remains: {result_words(event.remains)}"
+        )
         words += self._mark(self._attempts.get((event.operation, event.compensation)))
         self._line(event, self.glyphs.failed, event.compensation, words, "failed")
 
@@ -279,7 +282,8 @@ class Timeline:
 
     def _closed(self, event: DeadLetterResolved | DeadLetterIgnored) -> None:
         what = event.type.removeprefix("dead_letter.")
-        self._rule(f"{event.operation}: {what} by a person ({event.reason})", "revert")
+        by = "" if event.reason == AT_LAST else " by a person"
+        self._rule(f"{event.operation}: {what}{by} ({event.reason})", "revert")
 
     def _rejected(self, event: TransactionRejected) -> None:
         self._line(event, self.glyphs.failed, event.rule, f"rejected: {event.reason}", "failed")

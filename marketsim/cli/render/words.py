@@ -103,7 +103,7 @@ _NOTES = {
     "fenced": "nothing had landed; should it still arrive, it is refused",
     "pending": "it is pending, and may settle later",
     "settled": "it settles after all",
-    "answered_500": "the service remembers its 500",
+    "answered_500": "it answered with a 500",
     "partial": "the service remembers that it was a part",
 }
 
