@@ -1,11 +1,12 @@
 """Proofs that a stranger checks with a few hashes: that an event is in a log, and that a log only grew."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from marketsim.audit.merkle import EMPTY_ROOT, HASH_BYTES, Frontier
 
 __all__ = [
+    "Growth",
     "RangeRoots",
     "check_consistency",
     "check_inclusion",
@@ -86,6 +87,68 @@ class RangeRoots:
         if self._next < len(self._order):
             raise ValueError("there are fewer leaves than the ranges need")
         return [frontier.root() for frontier in self._frontiers]
+
+
+class Growth:
+    """A tree that grows, and remembers itself at the sizes that matter: those of some heads.
+
+    Once it has passed all of ``sizes``, it has the consistency proof between the least and the most.
+    """
+
+    def __init__(self, sizes: Iterable[int] = ()) -> None:
+        self.frontier = Frontier()
+        self.at: dict[int, Frontier] = {}
+        self._awaited = sorted(set(sizes))
+        self._bounds = self._awaited[:1] + self._awaited[-1:]
+        self._beyond: RangeRoots | None = None
+        self._note_size()
+
+    def extend_joined(self, leaves: bytes) -> None:
+        """Take in the hashes of the next leaves, one after another in ``leaves``."""
+        while self._awaited:
+            missing = (self._awaited[0] - self.frontier.size) * HASH_BYTES
+            if missing > len(leaves):
+                break
+            self._extend(leaves[:missing])
+            self._note_size()
+            leaves = leaves[missing:]
+        self._extend(leaves)
+
+    def consistency_path(self) -> list[bytes] | None:
+        """The proof between the least and the most of the sizes; None while they are not passed."""
+        if not self._bounds or self._awaited or self._beyond is None:
+            return None
+        old, new = self._bounds
+        known = self._beyond.roots()
+        peaks = _by_start(self.at[old])
+        ranges = consistency_ranges(old, new)
+        beyond = dict(zip((each.start for each in ranges if each.start >= old), known, strict=True))
+        return [(beyond if each.start >= old else peaks)[each.start] for each in ranges]
+
+    def _extend(self, leaves: bytes) -> None:
+        self.frontier.extend_joined(leaves)
+        if self._beyond is not None:
+            self._beyond.extend_joined(leaves)
+
+    def _note_size(self) -> None:
+        size = self.frontier.size
+        if not self._awaited or self._awaited[0] != size:
+            return
+        self.at[self._awaited.pop(0)] = self.frontier.copy()
+        if self._beyond is None:
+            # The rest of the proof are peaks of the tree as it is now: nothing is hashed twice for it.
+            ranges = [each for each in consistency_ranges(*self._bounds) if each.start >= size]
+            self._beyond = RangeRoots(ranges, start=size)
+
+
+def _by_start(frontier: Frontier) -> dict[int, bytes]:
+    """The peaks, each by the number of leaves before it."""
+    start, found = 0, dict[int, bytes]()
+    for bit in reversed(range(frontier.size.bit_length())):
+        if frontier.size >> bit & 1:
+            found[start] = frontier.peaks[len(found)]
+            start += 1 << bit
+    return found
 
 
 def check_inclusion(leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
