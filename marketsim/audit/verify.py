@@ -20,7 +20,7 @@ class Verification(msgspec.Struct, frozen=True):
 
     ``size`` is the number of complete lines, ``root`` the Merkle root over them (hex), and
     ``head_size`` how many of them the head vouches for: None if there was no head to compare with.
-    ``origin`` is how the head calls the log; ``explanation`` has what is needed to do it again by hand.
+    ``head`` is that head; ``explanation`` has what is needed to do it all again by hand.
     """
 
     findings: list[Finding]
@@ -29,7 +29,7 @@ class Verification(msgspec.Struct, frozen=True):
     head_size: int | None
     working: list[str]
     not_proven: list[str]
-    origin: str = ""
+    head: Checkpoint | None = None
     explanation: list[str] = []
 
     @property
@@ -76,7 +76,7 @@ def verify(
         head_size=own.size if own else None,
         working=_working(walk, own) + _growth_shown(walk, own, trusted, path),
         not_proven=_not_proven(walk.size, own, trusted, given=head is not None),
-        origin=own.origin if own else "",
+        head=own,
         explanation=_explanation(walk, own, trusted, path),
     )
 
@@ -174,7 +174,7 @@ def _explanation(
 ) -> list[str]:
     """Every number that the verdict rests on, so that it can be computed again with any other tool."""
     said = [
-        "a leaf is SHA-256(0x00 ‖ line without its newline), a node SHA-256(0x01 ‖ left ‖ right): RFC 9162, 2.1",
+        "a leaf is SHA-256(0x00 ‖ line), a node SHA-256(0x01 ‖ left ‖ right): RFC 9162, 2.1",
         f"the last leaf: {walk.prev}" if walk.size else "there is no leaf: the root is SHA-256 of nothing",
     ]
     leaves = [1 << bit for bit in reversed(range(walk.size.bit_length())) if walk.size >> bit & 1]

@@ -125,9 +125,7 @@ class Walk:
         missing = f"segments {due} to {found - 1} are" if found - due > 1 else f"segment {due} is"
         self.add("integrity-segment", f"{missing} missing", remedy=RESTORE)
 
-    def read_segment(
-        self, path: Path, pieces: Iterator[tuple[Piece, Stretch | None]], *, last: bool
-    ) -> None:
+    def read_segment(self, path: Path, pieces: Iterator[tuple[Piece, Stretch | None]], *, last: bool) -> None:
         self.file, self.line = place(path), 0
         self.segments += 1
         try:
