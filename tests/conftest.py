@@ -4,7 +4,12 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _state_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+def state(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+    """A state folder of its own for each test that has a folder of its own."""
+    folder = tmp_path_factory.getbasetemp() / "state"
+    if "tmp_path" in request.fixturenames:
+        folder /= str(request.getfixturevalue("tmp_path").name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    monkeypatch.delenv("MARKETSIM_SIGNING_KEY", raising=False)
