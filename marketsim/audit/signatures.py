@@ -114,7 +114,7 @@ def parse_signer(text: str, *, where: str) -> Signer:
 
 def parse_verifier_key(text: str, *, where: str) -> Key:
     """Read a verifier key, ``name+id+base64``; raises InputError for anything else."""
-    if text.startswith(_PRIVATE):
+    if _PRIVATE in text:  # Then nothing of it may be shown, whatever else it is.
         todo = "never show it; give the verifier key that belongs to it"
         raise InputError("this is a private key", where=where, todo=todo)
     name, key_id, public = _fields(text) or ("", b"", b"")
