@@ -175,25 +175,21 @@ def _signed_text(file: Path) -> str:
 
 
 def _with_signatures(found: "Verification", keys: "Sequence[Key]", signed: str) -> "Verification":
+    """The same, with what the signatures on its head come to; ``signed`` is the head as it was read."""
+    if not keys:
+        unsigned = [] if "\n\n— " not in signed else ["who signed the head: no key was given"]
+        return msgspec.structs.replace(found, not_proven=found.not_proven + unsigned)
     from marketsim.audit.checkpoint import parse_checkpoint
     from marketsim.audit.findings import ERROR, Finding
     from marketsim.audit.portable import signatures_of
 
-    rule, head = "integrity-signature", found.head
-    if not keys:
-        unsigned = [] if "\n\n— " not in signed else ["who signed the head: no key was given"]
-        return msgspec.structs.replace(found, not_proven=found.not_proven + unsigned)
-    if head is None:
-        wrong = [
-            Finding(
-                rule, ERROR, "there is no head that could be signed", remedy="sign it: marketsim audit sign"
-            )
-        ]
-        return msgspec.structs.replace(found, findings=found.findings + wrong)
-    if not signed or parse_checkpoint(signed) != head:
+    rule, by = "integrity-signature", list[str]()
+    if found.head is None:
+        wrong = [Finding(rule, ERROR, "there is no head that could be signed")]
+    elif not signed or parse_checkpoint(signed) != found.head:
         wrong = [Finding(rule, ERROR, "the head was replaced while it was verified", remedy="verify again")]
-        return msgspec.structs.replace(found, findings=found.findings + wrong)
-    wrong, by = signatures_of(signed, keys, rule)
+    else:
+        wrong, by = signatures_of(signed, keys, rule)
     return msgspec.structs.replace(found, findings=found.findings + wrong, working=found.working + by)
 
 
