@@ -2,6 +2,7 @@
 
 import os
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -12,10 +13,12 @@ from marketsim.saga.errors import LogDamaged, MarketError, quoted
 __all__ = [
     "CHECKPOINT",
     "Checkpoint",
+    "checkpoint_text",
     "parse_checkpoint",
     "read_checkpoint",
     "sync_folder",
     "write_checkpoint",
+    "write_whole",
 ]
 
 CHECKPOINT = "checkpoint"
@@ -65,7 +68,13 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
 
     Raises LogDamaged if it is malformed, and MarketError if it cannot be read.
     """
-    where = f"{path.parent.name}/{path.name}"
+    text = checkpoint_text(path)
+    return None if text is None else parse_checkpoint(text, where=_place(path))
+
+
+def checkpoint_text(path: Path) -> str | None:
+    """Read a checkpoint file as it stands, signatures and all; for the rest see read_checkpoint."""
+    where = _place(path)
     try:
         with path.open("rb") as file:
             data = file.read(_CHECKPOINT_BYTES_MAX + 1)
@@ -76,25 +85,36 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     if len(data) > _CHECKPOINT_BYTES_MAX:
         raise _malformed(f"it is longer than {_CHECKPOINT_BYTES_MAX} bytes", where)
     try:
-        return parse_checkpoint(data.decode(), where=where)
+        return data.decode()
     except UnicodeDecodeError as error:
         raise _malformed("it is not UTF-8", where) from error
 
 
 def write_checkpoint(folder: Path, head: Checkpoint, *, durable: bool = True) -> None:
-    """Replace the checkpoint in a folder at one stroke; raises OSError where that fails."""
-    passing = folder / f"{CHECKPOINT}.tmp"
+    """Replace the checkpoint in a folder at one stroke; raises OSError where that fails.
+
+    One that says the same already is left as it is, with whatever signatures it has.
+    """
+    with suppress(LogDamaged, MarketError):
+        if read_checkpoint(folder / CHECKPOINT) == head:
+            return
+    write_whole(folder / CHECKPOINT, head.text(), durable=durable)
+
+
+def write_whole(path: Path, text: str, *, passing: str = "tmp", durable: bool = True) -> None:
+    """Replace a file at one stroke, by way of one that ends in ``passing``; raises OSError."""
+    beside = path.with_name(f"{path.name}.{passing}")
     try:
-        with passing.open("wb") as file:
-            file.write(head.text().encode())
+        with beside.open("wb") as file:
+            file.write(text.encode())
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        passing.replace(folder / CHECKPOINT)
+        beside.replace(path)
     finally:
-        passing.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
     if durable:
-        sync_folder(folder)
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -104,6 +124,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _place(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
 
 
 def _malformed(what: str, where: str, *, line: int = 0) -> LogDamaged:

@@ -38,6 +38,7 @@ RESTORE = "`marketsim audit verify` lists everything that is wrong; restore the 
 """What to do about a log that is not what was written."""
 
 _BLOCK_BYTES = 1 << 18
+_ENDLESS = 1 << 62
 _HEX = "0123456789abcdef"
 
 
@@ -218,18 +219,21 @@ def segments(folder: Path) -> list[Path]:
     return paths
 
 
-def blocks(path: Path, offset: int = 0) -> Iterator[tuple[list[bytes], bytes]]:
-    """Yield the lines of a file behind ``offset`` in blocks, and with the last what has no newline.
+def blocks(path: Path, offset: int = 0, end: int | None = None) -> Iterator[tuple[list[bytes], bytes]]:
+    """Yield the lines of a file from ``offset`` to ``end`` in blocks, and at last what has no newline.
 
     A line longer than LINE_BYTES_MAX is the first of its block, or the one without a newline; it
-    is not yielded whole, but longer than LINE_BYTES_MAX. Raises MarketError if reading fails.
+    is not yielded whole, but one byte longer than that. Raises MarketError if reading fails.
     """
-    rest = b""
+    rest, left = b"", (_ENDLESS if end is None else end) - offset
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(offset)
-            while chunk := file.read(_BLOCK_BYTES):
+            while chunk := file.read(min(_BLOCK_BYTES, left)):
+                left -= len(chunk)
                 *lines, rest = (rest + chunk).split(b"\n")
+                # Wherever the block began: what is told of such a line must not depend on that.
+                lines[:1] = [line[: LINE_BYTES_MAX + 1] for line in lines[:1]]
                 rest = rest[: LINE_BYTES_MAX + 1]
                 yield lines, b""
     except OSError as error:

@@ -1,35 +1,18 @@
 """Is this log the one that was written? Whatever speaks against it, found in one pass over the files."""
 
-import re
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
 from marketsim.audit.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from marketsim.audit.findings import ERROR, WARNING, Finding
-from marketsim.audit.merkle import HASH_BYTES, Frontier
-from marketsim.audit.segments import (
-    LINE_BYTES_MAX,
-    blocks,
-    numbered,
-    place,
-    reason,
-    segment_files,
-    segment_name,
-)
+from marketsim.audit.proofs import check_consistency
+from marketsim.audit.walk import COMPARE, FINDINGS_MAX, RESTORE, Walk
 from marketsim.saga.errors import LogDamaged, MarketError, quoted
-from marketsim.saga.events import GENESIS, Event, decode, encode
+from marketsim.saga.events import Event
 
 __all__ = ["FINDINGS_MAX", "Verification", "verify"]
-
-FINDINGS_MAX = 1000
-"""How many findings are told one by one; of any beyond, only the number is told."""
-
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
-_COMPARE = "compare with a copy that was kept elsewhere"
-_RESTORE = "restore the file from a copy"
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -37,6 +20,7 @@ class Verification(msgspec.Struct, frozen=True):
 
     ``size`` is the number of complete lines, ``root`` the Merkle root over them (hex), and
     ``head_size`` how many of them the head vouches for: None if there was no head to compare with.
+    ``head`` is that head; ``explanation`` has what is needed to do it all again by hand.
     """
 
     findings: list[Finding]
@@ -45,6 +29,8 @@ class Verification(msgspec.Struct, frozen=True):
     head_size: int | None
     working: list[str]
     not_proven: list[str]
+    head: Checkpoint | None = None
+    explanation: list[str] = []
 
     @property
     def intact(self) -> bool:
@@ -53,13 +39,19 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 def verify(
-    folder: Path, *, head: Checkpoint | None = None, see: Callable[[Event], None] | None = None
+    folder: Path,
+    *,
+    head: Checkpoint | None = None,
+    trusted: Checkpoint | None = None,
+    see: Callable[[Event], None] | None = None,
+    workers: int = 1,
 ) -> Verification:
     """Verify the log in a folder against a head: the one given, else the folder's own checkpoint.
 
-    Reads the segments once, in flat memory, and calls ``see`` with every event that can be decoded.
-    What is wrong with the files is never raised: each deviation is a finding, and the reading goes
-    on behind it. The rules:
+    Reads the segments once, in flat memory, and calls ``see`` with every event that can be decoded;
+    ``workers`` is how many processes may help, if the log is large. ``trusted`` is a head that was
+    verified before: the log has to be what grew from it. What is wrong with the files is never
+    raised: each deviation is a finding, and the reading goes on behind it. The rules:
 
     - integrity-segment: the segments are all there, and can be read.
     - integrity-line: a line is one event in its canonical form, and ends with a newline.
@@ -67,251 +59,136 @@ def verify(
     - integrity-chain: an event names the hash of the line before it.
     - integrity-time: times are RFC 3339 in UTC, and never run backwards.
     - integrity-head: as many lines as the head says have the root that the head says.
+    - integrity-trust: the same for the trusted head, and both heads are of one log.
     """
-    walk = _Walk(see)
-    walk.head = head or walk.own_head(folder)
+    own, told = (head, []) if head else _own_head(folder)
+    walk = Walk(see, [each.size for each in (own, trusted) if each], workers)
+    for finding in told:
+        walk.tell(finding)
     walk.read_folder(folder)
-    walk.compare_head()
+    for finding in [*_against(own, walk), *_against_trusted(trusted, own, walk)]:
+        walk.tell(finding)
+    path = walk.tree.consistency_path() if own and trusted else None
     return Verification(
         findings=walk.all_findings(),
-        size=walk.frontier.size,
-        root=walk.frontier.root().hex(),
-        head_size=walk.head.size if walk.head else None,
-        working=walk.working(),
-        not_proven=walk.not_proven(head_given=head is not None),
+        size=walk.size,
+        root=walk.tree.frontier.root().hex(),
+        head_size=own.size if own else None,
+        working=_working(walk, own) + _growth_shown(walk, own, trusted, path),
+        not_proven=_not_proven(walk.size, own, trusted, given=head is not None),
+        head=own,
+        explanation=_explanation(walk, own, trusted, path),
     )
 
 
-class _Walk:
-    """Where the pass over the files stands, and what it has found so far."""
+def _own_head(folder: Path) -> tuple[Checkpoint | None, list[Finding]]:
+    file = f"{folder.name}/{CHECKPOINT}"
+    try:
+        head = read_checkpoint(folder / CHECKPOINT)
+    except (LogDamaged, MarketError) as error:
+        return None, [Finding("integrity-head", ERROR, error.what, file=file, remedy=error.todo or RESTORE)]
+    if head is None:
+        message = "there is no checkpoint, so events that were cut off at the end are not missed"
+        return None, [Finding("integrity-head", WARNING, message, file=file, remedy="give an earlier head")]
+    return head, []
 
-    def __init__(self, see: Callable[[Event], None] | None) -> None:
-        self.see = see
-        self.head: Checkpoint | None = None
-        self.head_root: bytes | None = None
-        self.frontier = Frontier()
-        self.findings: list[Finding] = []
-        self.untold = 0
-        self.segments = self.size_bytes = self.events = self.links = 0
-        self.due, self.prev, self.time = 1, GENESIS, ""
-        self.file, self.line = "", 0
 
-    def add(
-        self, rule: str, message: str, *, expected: str = "", actual: str = "", remedy: str = _COMPARE
-    ) -> None:
-        """Record an error about the line that is being read."""
-        self.tell(
-            Finding(
-                rule=rule,
-                severity=ERROR,
-                message=message,
-                seq=self.due,
-                line=self.line,
-                file=self.file,
-                expected=expected,
-                actual=actual,
-                remedy=remedy,
-            )
+def _against(
+    head: Checkpoint | None, walk: Walk, rule: str = "integrity-head", name: str = "head"
+) -> list[Finding]:
+    """What a head has against the lines that were read."""
+    if head is None:
+        return []
+    size, then = head.size, walk.tree.at.get(head.size)
+    if then is None:
+        message = f"the log ends before event {size}, which its {name} has seen"
+        expected, actual = _events(size), _events(walk.size)
+    elif then.root() != head.root:
+        message = f"the first {_events(size)} are not the ones that the {name} has seen"
+        expected, actual = head.root.hex(), then.root().hex()
+    else:
+        return []
+    return [Finding(rule, ERROR, message, expected=expected, actual=actual, remedy=COMPARE)]
+
+
+def _against_trusted(trusted: Checkpoint | None, own: Checkpoint | None, walk: Walk) -> list[Finding]:
+    if trusted is None:
+        return []
+    rule, found = "integrity-trust", list[Finding]()
+    if own and own.origin != trusted.origin:
+        message = "the trusted head is of a log with another name"
+        expected, actual = quoted(trusted.origin), quoted(own.origin)
+        found.append(Finding(rule, ERROR, message, expected=expected, actual=actual, remedy=COMPARE))
+    return found + _against(trusted, walk, rule, "trusted head")
+
+
+def _working(walk: Walk, head: Checkpoint | None) -> list[str]:
+    size, segments = walk.size, walk.segments
+    said = [
+        f"{segments} {'segment' if segments == 1 else 'segments'}, {walk.size_bytes:,} bytes",
+        f"{walk.events} of {size} lines decoded: {_events(walk.events)}",
+        f"{walk.links} of {size} links of the hash chain hold",
+        f"root over {size}: {walk.tree.frontier.root().hex()}",
+    ]
+    if head and (then := walk.tree.at.get(head.size)):
+        same = "equals" if then.root() == head.root else "differs from"
+        said.append(f"root over the first {head.size} {same} the root of the head")
+    return said
+
+
+def _growth_shown(
+    walk: Walk, own: Checkpoint | None, trusted: Checkpoint | None, path: list[bytes] | None
+) -> list[str]:
+    """How the log relates to the head that was trusted before, in a line or two."""
+    if trusted is None or (then := walk.tree.at.get(trusted.size)) is None:
+        return []
+    same = "equals" if then.root() == trusted.root else "differs from"
+    said = [f"root over the first {trusted.size} {same} the root of the trusted head"]
+    if own and path is not None:
+        old, new = sorted((own, trusted), key=lambda head: head.size)
+        try:
+            check_consistency(old.size, old.root, new.size, new.root, path)
+        except ValueError as error:
+            return [*said, f"no consistency proof from {old.size} to {new.size}: {error}"]
+        said.append(f"consistency proof from {old.size} to {new.size}: {_hashes(len(path))}, it holds")
+    return said
+
+
+def _not_proven(size: int, own: Checkpoint | None, trusted: Checkpoint | None, *, given: bool) -> list[str]:
+    unknown = []
+    if not own:
+        unknown.append("that no events are missing at the end: there is no head to compare with")
+    if not given and not trusted:
+        unknown.append(
+            "that the log was not rewritten as a whole; self-consistent only: no earlier head given"
         )
-
-    def tell(self, finding: Finding) -> None:
-        if len(self.findings) < FINDINGS_MAX:
-            self.findings.append(finding)
-        else:
-            self.untold += 1
-
-    def all_findings(self) -> list[Finding]:
-        if not self.untold:
-            return self.findings
-        message = f"{self.untold} more findings are not told one by one"
-        return [*self.findings, Finding("integrity-more", ERROR, message)]
-
-    def own_head(self, folder: Path) -> Checkpoint | None:
-        file = f"{folder.name}/{CHECKPOINT}"
-        try:
-            head = read_checkpoint(folder / CHECKPOINT)
-        except (LogDamaged, MarketError) as error:
-            self.tell(Finding("integrity-head", ERROR, error.what, file=file, remedy=error.todo or _RESTORE))
-            return None
-        if head is None:
-            message = "there is no checkpoint, so events that were cut off at the end are not missed"
-            self.tell(Finding("integrity-head", WARNING, message, file=file, remedy="give an earlier head"))
-        return head
-
-    def read_folder(self, folder: Path) -> None:
-        self.mark_head()
-        try:
-            paths = segment_files(folder)
-        except MarketError as error:
-            self.tell(Finding("integrity-segment", ERROR, error.what, file=folder.name))
-            return
-        if not paths:
-            self.tell(Finding("integrity-segment", ERROR, "there is no log here", file=folder.name))
-        number = 1
-        for path in paths:
-            self.miss_segments(folder, number, numbered(path))
-            self.read_segment(path, last=path is paths[-1])
-            number = numbered(path) + 1
-
-    def miss_segments(self, folder: Path, due: int, found: int) -> None:
-        if found == due:
-            return
-        self.file, self.line = place(folder / segment_name(due)), 0
-        missing = f"segments {due} to {found - 1} are" if found - due > 1 else f"segment {due} is"
-        self.add("integrity-segment", f"{missing} missing", remedy=_RESTORE)
-
-    def read_segment(self, path: Path, *, last: bool) -> None:
-        self.file, self.line = place(path), 0
-        self.segments += 1
-        try:
-            for lines, torn in blocks(path):
-                if lines:
-                    self.read_block(lines)
-                if torn:
-                    self.read_torn(torn, last=last)
-        except MarketError as error:
-            self.add("integrity-segment", error.what, remedy="make the file readable")
-
-    def read_torn(self, torn: bytes, *, last: bool) -> None:
-        self.line += 1
-        self.size_bytes += len(torn)
-        if len(torn) > LINE_BYTES_MAX:
-            self.add("integrity-line", f"the line is longer than {LINE_BYTES_MAX} bytes and does not end")
-        elif not last:
-            self.add("integrity-line", "the line is cut off, although the log goes on", remedy=_RESTORE)
-        else:
-            message = f"the last line was cut off while it was written, after {len(torn)} bytes"
-            seen = self.head is not None and self.head.size > self.frontier.size
-            remedy = _RESTORE if seen else "nothing: the next command that writes cuts it off"
-            finding = Finding(
-                "integrity-line", WARNING, message, self.due, self.line, self.file, remedy=remedy
-            )
-            self.tell(finding)
-
-    def read_block(self, lines: list[bytes]) -> None:
-        hashes = []
-        for line in lines:
-            self.line += 1
-            leaf = sha256(b"\x00" + line).hexdigest()
-            hashes.append(leaf)
-            event = self.decoded(line)
-            if event is None:
-                self.due += 1
-            else:
-                self.read_event(event, line)
-                self.due = event.seq + 1
-            self.prev = leaf
-        self.size_bytes += sum(map(len, lines)) + len(lines)
-        self.grow(bytes.fromhex("".join(hashes)))
-
-    def decoded(self, line: bytes) -> Event | None:
-        if len(line) > LINE_BYTES_MAX:
-            self.add("integrity-line", f"the line is longer than {LINE_BYTES_MAX} bytes", remedy=_RESTORE)
-            return None
-        try:
-            return decode(line)
-        except (ValueError, RecursionError) as error:
-            shown = quoted(line.decode(errors="replace"))
-            self.add("integrity-line", f"this is no event: {reason(error)}", actual=shown, remedy=_RESTORE)
-            return None
-
-    def read_event(self, event: Event, line: bytes) -> None:
-        if event.seq != self.due:
-            message = f"event {event.seq} stands where event {self.due} belongs"
-            self.add("integrity-sequence", message, expected=str(self.due), actual=str(event.seq))
-        if event.prev != self.prev:
-            message = "the event was chained to another line than the one before it"
-            self.add("integrity-chain", message, expected=self.prev, actual=_hash_shown(event.prev))
-        else:
-            self.links += 1
-        if event.time != self.time:
-            self.read_time(event.time)
-        canonical = encode(event)
-        if canonical != line:
-            self.differ(canonical, line)
-        self.events += 1
-        if self.see is not None:
-            self.see(event)
-
-    def read_time(self, time: str) -> None:
-        if not _TIME.fullmatch(time):
-            form = "RFC 3339 in UTC, as 2025-01-31T12:00:00.000000Z"
-            self.add("integrity-time", "the time has the wrong form", expected=form, actual=quoted(time))
-            return
-        if _instant(time) < _instant(self.time):
-            message = "the time runs backwards"
-            self.add("integrity-time", message, expected=f"{self.time} or later", actual=time)
-        self.time = time
-
-    def differ(self, canonical: bytes, line: bytes) -> None:
-        pairs = zip(canonical, line, strict=False)
-        same = next((at for at, (one, two) in enumerate(pairs) if one != two), min(len(canonical), len(line)))
-        start = max(0, same - 20)
-        message = f"the line is not in canonical form, from byte {same + 1} on"
-        expected, actual = (
-            quoted(text[start : same + 20].decode(errors="replace")) for text in (canonical, line)
-        )
-        self.add("integrity-line", message, expected=expected, actual=actual)
-
-    def grow(self, leaves: bytes) -> None:
-        """Add leaf hashes to the tree, and note its root when it is as large as the head says."""
-        if self.head and self.frontier.size < self.head.size:
-            missing = (self.head.size - self.frontier.size) * HASH_BYTES
-            self.frontier.extend_joined(leaves[:missing])
-            self.mark_head()
-            leaves = leaves[missing:]
-        self.frontier.extend_joined(leaves)
-
-    def mark_head(self) -> None:
-        if self.head and self.frontier.size == self.head.size:
-            self.head_root = self.frontier.root()
-
-    def compare_head(self) -> None:
-        if self.head is None:
-            return
-        size, root, rule = self.head.size, self.head.root, "integrity-head"
-        self.due, self.line, self.file = 0, 0, ""
-        if self.head_root is None:
-            message = f"the log ends before event {size}, which its head has seen"
-            self.add(rule, message, expected=_events(size), actual=_events(self.frontier.size))
-        elif self.head_root != root:
-            message = f"the first {_events(size)} are not the ones that the head has seen"
-            self.add(rule, message, expected=root.hex(), actual=self.head_root.hex())
-
-    def working(self) -> list[str]:
-        size = self.frontier.size
-        said = [
-            f"{self.segments} {'segment' if self.segments == 1 else 'segments'}, {self.size_bytes:,} bytes",
-            f"{self.events} of {size} lines decoded: {_events(self.events)}",
-            f"{self.links} of {size} links of the hash chain hold",
-            f"root over {size}: {self.frontier.root().hex()}",
-        ]
-        if self.head and self.head_root is not None:
-            same = "equals" if self.head_root == self.head.root else "differs from"
-            said.append(f"root over the first {self.head.size} {same} the root of the head")
-        return said
-
-    def not_proven(self, *, head_given: bool) -> list[str]:
-        unknown = []
-        if not self.head:
-            unknown.append("that no events are missing at the end: there is no head to compare with")
-        if not head_given:
-            unknown.append(
-                "that the log was not rewritten as a whole: it was compared with itself only, no earlier head"
-                " was given"
-            )
-        if self.head and (beyond := self.frontier.size - self.head.size) > 0:
-            unknown.append(f"that the {_events(beyond)} after the head are all that were written")
-        return unknown
+    if trusted and not given and (since := size - trusted.size) > 0:
+        unknown.append(f"that the {_events(since)} after the trusted head were not rewritten before this")
+    if own and (beyond := size - own.size) > 0:
+        unknown.append(f"that the {_events(beyond)} after the head are all that were written")
+    return unknown
 
 
-def _instant(time: str) -> str:
-    # Without the Z, and zeros at the end of a fraction, the text sorts as the time does.
-    return time[:-1].rstrip("0").rstrip(".") if "." in time else time[:-1]
+def _explanation(
+    walk: Walk, own: Checkpoint | None, trusted: Checkpoint | None, path: list[bytes] | None
+) -> list[str]:
+    """Every number that the verdict rests on, so that it can be computed again with any other tool."""
+    said = [
+        "a leaf is SHA-256(0x00 ‖ line), a node SHA-256(0x01 ‖ left ‖ right): RFC 9162, 2.1",
+        f"the last leaf: {walk.prev}" if walk.size else "there is no leaf: the root is SHA-256 of nothing",
+    ]
+    leaves = [1 << bit for bit in reversed(range(walk.size.bit_length())) if walk.size >> bit & 1]
+    peaks = zip(leaves, walk.tree.frontier.peaks, strict=True)
+    said += [f"complete subtree over {count}: {peak.hex()}" for count, peak in peaks]
+    for name, head in (("the head", own), ("the trusted head", trusted)):
+        if head:
+            said.append(f"{name}: {quoted(head.origin)}, {_events(head.size)}, root {head.root.hex()}")
+    numbered = enumerate(path or (), 1)
+    return said + [f"consistency proof (RFC 9162, 2.1.4), hash {at}: {each.hex()}" for at, each in numbered]
 
 
-def _hash_shown(prev: str) -> str:
-    return prev if len(prev) == len(GENESIS) and prev.isalnum() else quoted(prev)
+def _hashes(count: int) -> str:
+    return f"{count} hash" if count == 1 else f"{count} hashes"
 
 
 def _events(count: int) -> str:

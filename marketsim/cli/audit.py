@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -10,23 +10,15 @@ import typer
 from marketsim.audit.export import Filter, export_json, export_jsonl
 from marketsim.audit.segments import LogReader, read_events
 from marketsim.cli import complete
-from marketsim.cli.exits import Exit
+from marketsim.cli.audit_group import audit_app, log_folder
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.render.text import escaped_json, one_line
-from marketsim.cli.session import Session, command, group
-from marketsim.saga.errors import InputError, LogDamaged, nearest, quoted
+from marketsim.cli.session import Session, command
+from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import ENDS, Event, TransactionBegan, encode, events_schema
-
-if TYPE_CHECKING:
-    from marketsim.audit.checkpoint import Checkpoint
-    from marketsim.audit.findings import Finding
-    from marketsim.audit.verify import Verification
 
 __all__ = ["audit_app"]
 
-audit_app = group(
-    "audit", "The audit log: what happened, whether it is whole, and whether the books balance."
-)
 
 _Transaction = Annotated[
     str | None,
@@ -82,7 +74,7 @@ def show(
     ],
 ) -> int:
     """Show a transaction as a timeline with what it came to, or one event whole."""
-    folder = _folder(session)
+    folder = log_folder(session)
     if what.isascii() and what.isdigit():
         found = next((event for event in read_events(folder) if event.seq == int(what)), None)
         if found is None:
@@ -93,36 +85,6 @@ def show(
             session.emit(_object(found))
         return 0
     return _show_transaction(session, list(read_events(folder)), what)
-
-
-@command(audit_app, "verify", example="marketsim audit verify")
-def verify(
-    session: Session,
-    check: Annotated[
-        list[str] | None,
-        typer.Option("--check", help="Only this check; see: marketsim audit checks.", show_default=False),
-    ] = None,
-    head: Annotated[
-        Path | None,
-        typer.Option(
-            "--head", metavar="FILE", help="A checkpoint that was kept elsewhere.", show_default=False
-        ),
-    ] = None,
-) -> int:
-    """Verify that the log is the one that was written, and that the books balance."""
-    from marketsim.audit.checks import Examination
-    from marketsim.audit.verify import verify as verify_log
-
-    folder = _folder(session)
-    trusted = _trusted(head) if head is not None else None
-    examination = Examination(check or None)
-    verification = verify_log(folder, head=trusted, see=_watched(session, examination.see))
-    findings = [*verification.findings, *examination.finish()]
-    if session.json:
-        session.emit({**_facts(verification), "findings": findings})
-    elif not session.quiet:
-        _show_verification(session, verification, findings, len(check or ()))
-    return Exit.FINDING if any(each.severity == "error" for each in findings) else Exit.OK
 
 
 @command(audit_app, "checks", example="marketsim audit checks", market=False)
@@ -173,34 +135,14 @@ def schema(session: Session, output: Output = None, force: Force = False) -> int
     return 0
 
 
-def _folder(session: Session) -> Path:
-    from marketsim.market.directory import check_market
-
-    check_market(session.market)
-    return session.market / "audit"
-
-
 def _chosen(
     session: Session, transaction: str | None, types: list[str] | None, since: str | None
 ) -> Iterator[Event]:
-    folder = _folder(session)
+    folder = log_folder(session)
     wanted = Filter(transaction=transaction, types=types or [], since=since)
     if transaction is not None:
         _check_transaction(folder, transaction)
     return (event for event in _tracked(session, LogReader(folder)) if wanted.matches(event))
-
-
-def _trusted(head: Path) -> "Checkpoint":
-    from marketsim.audit.checkpoint import read_checkpoint
-
-    todo = "give a copy of audit/checkpoint"
-    try:
-        found = read_checkpoint(head)
-    except LogDamaged as wrong:  # It is not the log that is wrong, but what was given beside it.
-        raise InputError(wrong.what, where=str(head), todo=todo) from wrong
-    if found is None:
-        raise InputError("there is no checkpoint", where=str(head), todo=todo)
-    return found
 
 
 def _check_transaction(folder: Path, transaction: str) -> None:
@@ -213,13 +155,6 @@ def _tracked(session: Session, events: Iterable[Event]) -> Iterator[Event]:
     from marketsim.cli.render.progress import tracked
 
     return tracked(events, "reading", session.err)
-
-
-def _watched(session: Session, see: Any) -> Any:
-    """The same, and a count of events on the way if it takes long."""
-    from marketsim.cli.render.progress import Counter
-
-    return Counter("verifying", session.err, see) if session.err.isatty() else see
 
 
 def _emit_events(session: Session, events: Iterable[Event]) -> None:
@@ -316,31 +251,5 @@ def _object(event: Event) -> Any:
     return msgspec.json.decode(encode(event))
 
 
-def _facts(verification: "Verification") -> dict[str, Any]:
-    return {
-        "intact": verification.intact,
-        "size": verification.size,
-        "root": verification.root,
-        "working": verification.working,
-        "not_proven": verification.not_proven,
-    }
-
-
-def _show_verification(
-    session: Session, verification: "Verification", findings: "list[Finding]", chosen: int
-) -> None:
-    from marketsim.audit.checks import CHECKS
-    from marketsim.cli.render.summary import show_findings
-    from marketsim.cli.render.theme import glyphs_for
-
-    for line in verification.working:
-        session.say(f"  {line}")
-    show_findings(
-        findings,
-        session.console(),
-        glyphs_for(session.out),
-        checks=chosen or len(CHECKS),
-        events=verification.size,
-    )
-    for line in verification.not_proven:
-        session.say(f"  not proven: {line}")
+# The other commands of the group register themselves on it.
+from marketsim.cli import audit_proofs, audit_verify  # noqa: E402, F401

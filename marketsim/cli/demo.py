@@ -75,11 +75,18 @@ def demo(
     """Tell the story in a few seconds: the problem, the cure, a killed process, the audit."""
     if keep is not None:
         return _tell(session, keep)
+    from marketsim.audit.trust import forget
+
     with tempfile.TemporaryDirectory(prefix="marketsim-") as folder:
-        return _tell(session, Path(folder) / "market")
+        market = Path(folder) / "market"
+        try:
+            return _tell(session, market)
+        finally:
+            forget(market)
 
 
 def _tell(session: Session, market: Path) -> int:
+    from marketsim.audit.trust import forget
     from marketsim.drivers.clock import now_us, stamp
     from marketsim.market.catalog import parse_catalog
     from marketsim.market.directory import create_market
@@ -90,6 +97,7 @@ def _tell(session: Session, market: Path) -> int:
         create_market(market, catalog, "USD", stamp(now_us()))
     except MarketError as error:
         raise MarketError(error.what, where=error.where, todo="name another folder with --keep DIR") from None
+    forget(market)
     told = []
     for number, step in enumerate(_STORY, 1):
         session.say(f"\n{number}. {step.says}\n   $ marketsim {' '.join(step.arguments)}\n")

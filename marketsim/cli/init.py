@@ -28,6 +28,7 @@ def init(
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217 code of every price.")] = "USD",
 ) -> int:
     """Make a market from a catalog of your own, or from a sample."""
+    from marketsim.audit.trust import forget
     from marketsim.drivers.clock import now_us, stamp
     from marketsim.market.catalog import Catalog, parse_catalog
     from marketsim.market.directory import create_market
@@ -45,6 +46,8 @@ def init(
         products = 20 if sample is None else sample
         brought = sample_catalog(products, max(3, products // 2), seed, currency)
     create_market(session.market, brought, currency, stamp(now_us()))
+    if forget(session.market):
+        session.note("the trusted head of the market that was here before is forgotten")
     facts = {
         "market": str(session.market),
         "currency": currency,

@@ -54,6 +54,7 @@ __all__ = [
     "TransactionStuck",
     "decode",
     "encode",
+    "encode_lines",
     "events_schema",
     "leaf_hash",
 ]
@@ -468,6 +469,9 @@ _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(_union())
 
 encode = _ENCODER.encode
 """An event as the bytes of its line, without the newline: keys sorted, compact, UTF-8 (RFC 8785)."""
+
+encode_lines = _ENCODER.encode_lines
+"""Events as the bytes of their lines, each with its newline."""
 
 decode = _DECODER.decode
 """The event in a line; raises ValueError (msgspec.DecodeError, UnicodeDecodeError) for any other line."""

@@ -14,7 +14,17 @@ try:
 finally:
     print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
-COSTLY = {"faker", "numpy", "yaml", "asyncio", "jsonschema", "hypothesis", "pydantic"}
+COSTLY = {
+    "faker",
+    "numpy",
+    "yaml",
+    "asyncio",
+    "jsonschema",
+    "hypothesis",
+    "pydantic",
+    "cryptography",
+    "multiprocessing",
+}
 
 
 def loaded_by(*arguments: str) -> set[str]:
