@@ -159,12 +159,12 @@ def _price_paid(story: Story) -> Iterator[Finding]:
 
 
 def _price_finding(story: Story, currency: str, price: int, paid: int) -> Finding:
-    order = story.placed[-1]
+    order, minor = story.placed[-1], f"{currency} in minor units"
     return found(
         "money-conserved",
         ERROR,
-        f"the customer paid {paid} {currency} in minor units for orders of {price}: "
-        + (f"{paid - price} too much" if paid > price else f"{price - paid} too little"),
+        f"the customer paid {paid} {minor} for orders of {price} {minor}: {abs(paid - price)} {minor} too "
+        + ("much" if paid > price else "little"),
         order,
         expected=f"{price} {currency} in minor units",
         actual=f"{paid} {currency} in minor units",

@@ -39,7 +39,8 @@ def belief_is_truth(story: Story) -> Iterator[Finding]:
 
 
 def _result_is_posted(deed: Deed, answer: OperationSucceeded) -> Iterator[Finding]:
-    for field, what in (("amount_minor", "money in minor units"), ("quantity", "of stock")):
+    money = f"{answer.result.get('currency', 'money')} in minor units"
+    for field, what in (("amount_minor", money), ("quantity", "of stock")):
         told = answer.result.get(field)
         if isinstance(told, bool) or not isinstance(told, int):
             continue
@@ -48,7 +49,7 @@ def _result_is_posted(deed: Deed, answer: OperationSucceeded) -> Iterator[Findin
             yield found(
                 "belief-is-truth",
                 ERROR,
-                f"{deed.operation} was answered with {told} {what}, and the ledger shows {posted}",
+                f"{deed.operation} was answered with {told} {what}, and the ledger shows {posted} {what}",
                 answer,
                 expected=f"{field} {told}",
                 actual=f"{field} {posted}",
