@@ -136,6 +136,7 @@ def _left_finding(
         source,
         expected=f"{amount_text(key, 0)} in {key[0]}",
         actual=f"{amount_text(key, amount)} in {key[0]}",
+        difference=amount_text(key, amount),
         remedy=_left_remedy(story),
     )
 
@@ -166,8 +167,9 @@ def _price_finding(story: Story, currency: str, price: int, paid: int) -> Findin
         f"the customer paid {paid} {minor} for orders of {price} {minor}: {abs(paid - price)} {minor} too "
         + ("much" if paid > price else "little"),
         order,
-        expected=f"{price} {currency} in minor units",
-        actual=f"{paid} {currency} in minor units",
+        expected=f"{price} {minor}",
+        actual=f"{paid} {minor}",
+        difference=f"{paid - price} {minor}",
     )
 
 

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from marketsim.audit import books, course, reverts, watches
+from marketsim.audit import books, course, isolation, reverts, timing, watches
 from marketsim.audit.findings import Finding
 from marketsim.audit.story import RECORD, Story
 from marketsim.saga.errors import InputError, nearest, quoted
@@ -30,10 +30,13 @@ from marketsim.saga.events import (
     TransactionStuck,
 )
 
-__all__ = ["CHECKS", "FINDINGS_MAX", "Check", "Examination", "examine"]
+__all__ = ["CHECKS", "FINDINGS_MAX", "Check", "Examination", "Tier", "checks_of", "examine"]
 
 FINDINGS_MAX = 1000
 """How many findings of one rule and severity are listed; more are counted in one last finding."""
+
+Tier: TypeAlias = Literal["basic", "strict"]
+"""``basic``: the checks that every command makes; ``strict``: those of time and between transactions, too."""
 
 StoryCheck: TypeAlias = Callable[[Story], Iterable[Finding]]
 
@@ -49,6 +52,7 @@ class Check(msgspec.Struct, frozen=True):
     sentence: str
     function: StoryCheck | None = None
     watch: Callable[[], watches.Watch] | None = None
+    tier: Tier = "basic"
 
     @property
     def scope(self) -> Literal["transaction", "stream"]:
@@ -122,9 +126,38 @@ CHECKS: dict[str, Check] = {
             "Every dead letter is resolved or ignored by a person.",
             reverts.dead_letters,
         ),
+        Check(
+            "time-runs-forward",
+            "No event is earlier than the one before it.",
+            watch=timing.TimeWatch,
+            tier="strict",
+        ),
+        Check(
+            "retries-as-declared",
+            "Attempts are scheduled, wait, and are as many as the policy says; never after a hard failure.",
+            timing.retries_as_declared,
+            tier="strict",
+        ),
+        Check(
+            "isolation",
+            "Nobody reads what does not last, and no update is lost between transactions.",
+            watch=isolation.IsolationWatch,
+            tier="strict",
+        ),
+        Check(
+            "faults-reached",
+            "Every fault that was to be injected struck.",
+            course.faults_reached,
+            tier="strict",
+        ),
     )
 }
 """Every check by the name of its rule."""
+
+
+def checks_of(tier: Tier) -> list[str]:
+    """The names of the checks of a tier; the strict one has those of the basic one, too."""
+    return [name for name, check in CHECKS.items() if tier == "strict" or check.tier == "basic"]
 
 
 class Examination:
@@ -132,14 +165,15 @@ class Examination:
 
     Memory is bounded by the transactions that are open or stuck, by totals, and by FINDINGS_MAX: of a
     transaction that has ended, its id and how it ended are kept. Raises InputError for a check that
-    does not exist; ``names`` of None stands for all.
+    does not exist; ``names`` of None stands for those of the basic tier.
     """
 
     def __init__(self, names: Sequence[str] | None = None) -> None:
-        chosen = [_check(name) for name in (CHECKS if names is None else dict.fromkeys(names))]
+        chosen = [_check(name) for name in (checks_of("basic") if names is None else dict.fromkeys(names))]
         self._rules = frozenset(check.name for check in chosen)
         self._functions = [check.function for check in chosen if check.function]
         self._watches = [check.watch() for check in chosen if check.watch]
+        self._saw = [each.saw for each in self._watches if type(each).saw is not watches.Watch.saw]
         self._stories: dict[str, Story] = {}
         self._ended: dict[str, type[Event]] = {}
         self._found: list[Finding] = []
@@ -150,6 +184,8 @@ class Examination:
     def see(self, event: Event) -> None:
         """Take in the next event."""
         kind = type(event)
+        for saw in self._saw:
+            self._keep(saw(event))
         if isinstance(event, LedgerPosted):
             for watch in self._watches:
                 self._keep(watch.posted(event))
@@ -207,6 +243,7 @@ class Examination:
     def _close(self, story: Story, kind: type[Event]) -> None:
         for watch in self._watches:
             watch.ended(story)
+            self._keep(watch.closed(story.end) if story.end is not None else ())
         # What waits for a person is judged at the very end: it may be dealt with long after.
         if kind is not TransactionStuck and kind is not TransactionAbandoned:
             self._judge(story)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from marketsim.audit.findings import ERROR, Finding
+from marketsim.audit.findings import ERROR, WARNING, Finding
 from marketsim.audit.story import Deed, Key, Story, found, moved, standing_text
 from marketsim.saga.events import (
     CompensationSucceeded,
@@ -19,7 +19,7 @@ from marketsim.saga.events import (
 )
 from marketsim.saga.taxonomy import FAULTS
 
-__all__ = ["after_the_end", "belief_is_truth", "idempotency", "lifecycle"]
+__all__ = ["after_the_end", "belief_is_truth", "faults_reached", "idempotency", "lifecycle"]
 
 
 def belief_is_truth(story: Story) -> Iterator[Finding]:
@@ -158,6 +158,31 @@ def _slip_finding(event: Event, why: str) -> Finding:
         expected="begin, intent, effect, outcome, end",
         actual=event.type,
     )
+
+
+def faults_reached(story: Story) -> Iterator[Finding]:
+    """Every fault that was to be injected struck; what was left to chance may not have."""
+    for text in story.began.faults if story.began is not None and story.end is not None else ():
+        target, _, rest = text.partition(":")
+        name = rest.partition("@")[0].partition("%")[0]
+        if "%" not in rest and not any(
+            each.fault == name and _hits(target, each, story) for each in story.struck
+        ):
+            yield found(
+                "faults-reached",
+                WARNING,
+                f"the fault {text} was never reached",
+                story.began,
+                expected="it strikes",
+                actual="nothing was injected there",
+            )
+
+
+def _hits(target: str, struck: FaultInjected, story: Story) -> bool:
+    place = struck.compensation or struck.probe or struck.operation
+    deed = story.deeds.get(struck.operation)
+    services = {start.service for start in deed.starts} if deed is not None else set()
+    return target in (place, place.partition(".")[0], *services)
 
 
 def idempotency(story: Story) -> Iterator[Finding]:

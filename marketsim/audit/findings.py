@@ -15,7 +15,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that is wrong, in words for a tired operator.
 
     ``severity`` is ERROR or WARNING; ``seq`` and ``line`` are numbers from 1, and 0 where there is
-    none; ``file`` is relative to the market, such as ``audit/000001.jsonl``.
+    none; ``difference`` is between ``expected`` and ``actual``, where they are amounts. ``file`` is
+    relative to the market, such as ``audit/000001.jsonl``.
     """
 
     rule: str
@@ -28,4 +29,5 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     operation: str = ""
     expected: str = ""
     actual: str = ""
+    difference: str = ""
     remedy: str = ""

@@ -66,6 +66,7 @@ class Deed(msgspec.Struct):
     asked_again: set[int] = set()
     probed: bool = False
     suspended: bool = False
+    starts: list[e.OperationStarted] = []
     outcomes: list[e.OperationEvent] = []
     reverts: list[e.CompensationStarted] = []
     verdicts: list[e.CompensationEvent] = []
@@ -89,6 +90,7 @@ class Story(msgspec.Struct):
     started: int = 0
     intents: set[tuple[str, str, int]] = set()
     answers: set[tuple[str, str, int]] = set()
+    pauses: dict[tuple[str, str, int], e.OperationRetryScheduled | e.CompensationRetryScheduled] = {}
     net: dict[Key, int] = {}
     postings: list[e.LedgerPosted] = []
     placed: list[e.OrderPlaced] = []
@@ -156,6 +158,9 @@ def _started(story: Story, event: e.OperationStarted) -> None:
     deed = story.deed(event.operation)
     story.intents.add((event.operation, "", event.attempt))
     deed.attempts += 1
+    deed.starts.append(event)
+    if story.compensating is not None:
+        story.slips.append((event, "the transaction had turned back"))
     if not deed.place:
         story.started += 1
         deed.place, deed.kind = story.started, event.kind
@@ -295,6 +300,11 @@ def _struck(story: Story, event: e.FaultInjected) -> None:
     story.struck.append(event)
 
 
+def _paused(story: Story, event: e.OperationRetryScheduled | e.CompensationRetryScheduled) -> None:
+    which = event.compensation if isinstance(event, e.CompensationRetryScheduled) else event.probe
+    story.pauses[event.operation, which, event.attempt] = event
+
+
 def _passing(story: Story, event: e.TransactionEvent) -> None:
     """Only its place counts: before the beginning and after the end nothing may be said."""
 
@@ -312,7 +322,7 @@ RECORD: dict[type[e.Event], Callable[[Story, Any], None]] = {
     e.OperationSuspended: _suspended,
     e.OperationLate: _late,
     e.TransactionCancelRequested: _passing,
-    e.OperationRetryScheduled: _passing,
+    e.OperationRetryScheduled: _paused,
     e.OperationProgress: _passing,
     e.CompensationStarted: _revert_started,
     e.CompensationSucceeded: _reverted,
@@ -320,7 +330,7 @@ RECORD: dict[type[e.Event], Callable[[Story, Any], None]] = {
     e.CompensationFailed: _reverted,
     e.CompensationExpired: _not_tried,
     e.CompensationSkipped: _not_tried,
-    e.CompensationRetryScheduled: _passing,
+    e.CompensationRetryScheduled: _paused,
     e.LedgerPosted: _posted,
     e.OrderPlaced: _placed,
     e.OrderCancelled: _cancelled,
@@ -393,6 +403,7 @@ def found(
     operation: str = "",
     expected: str = "",
     actual: str = "",
+    difference: str = "",
     remedy: str = "",
 ) -> Finding:
     """A finding about ``event``, in its transaction and operation unless others are named.
@@ -409,5 +420,6 @@ def found(
         operation=operation or getattr(event, "operation", ""),
         expected=printable(expected),
         actual=printable(actual),
+        difference=printable(difference),
         remedy=printable(remedy or (f"see: marketsim audit show {transaction}" if transaction else "")),
     )

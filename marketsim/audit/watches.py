@@ -16,7 +16,7 @@ from marketsim.audit.story import (
     amount_text,
     found,
 )
-from marketsim.saga.events import EffectEvent, LedgerPosted, Posting, TransactionCommitted
+from marketsim.saga.events import EffectEvent, Event, LedgerPosted, Posting, TransactionCommitted
 
 __all__ = ["CauseWatch", "MoneyWatch", "OrderWatch", "PostingsWatch", "StockWatch", "Watch"]
 
@@ -27,8 +27,16 @@ _SUPPLY = frozenset({STOCK_SUPPLIER, STOCK_AVAILABLE})
 class Watch:
     """Sees every posting of a stream, and every transaction when it ends; this one has nothing to say."""
 
+    def saw(self, event: Event) -> Iterable[Finding]:
+        """What is wrong at this event, of whatever type; one that looks at all of them costs most."""
+        return ()
+
     def posted(self, event: LedgerPosted) -> Iterable[Finding]:
         """What is wrong at this posting."""
+        return ()
+
+    def closed(self, end: Event) -> Iterable[Finding]:
+        """What is wrong between transactions, now that one of them has ended so."""
         return ()
 
     def untied(self, event: EffectEvent) -> Iterable[Finding]:
@@ -107,6 +115,7 @@ def _balance_finding(event: LedgerPosted, key: Key, total: int) -> Finding:
         event,
         expected=f"0 {unit}",
         actual=f"{total} {unit}",
+        difference=f"{total} {unit}",
         remedy="do not trust what follows: whatever wrote this posting is broken",
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from marketsim.audit.checks import CHECKS, examine
+from marketsim.audit.checks import checks_of, examine
 from marketsim.audit.findings import Finding
 from marketsim.cli.exits import exit_of_end
 from marketsim.market.requests import is_request, lines_of
@@ -94,7 +94,7 @@ def outcome_of(before: Sequence[Event], events: Sequence[Event]) -> Outcome:
         orders=[order for order in placed if order not in cancelled],
         notifications=sum(isinstance(event, NotificationSent) for event in events),
         findings=findings,
-        checks=len(CHECKS),
+        checks=len(checks_of("basic")),
         events=len(events),
     )
 

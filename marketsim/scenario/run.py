@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from marketsim.audit.checks import examine
+from marketsim.audit.checks import checks_of, examine
 from marketsim.audit.findings import Finding
 from marketsim.audit.log import LogReader, MemoryLog
 from marketsim.drivers.clock import Clock, parse_time, span_us
@@ -25,7 +25,7 @@ from marketsim.saga.faults import explains, parse_fault
 from marketsim.saga.policies import policy_named, policy_with
 from marketsim.saga.tape import MILLION, Tape
 from marketsim.scenario.expect import Course, Unmet, judge
-from marketsim.scenario.model import Scenario
+from marketsim.scenario.model import CheckExpectation, Find, Scenario
 
 __all__ = ["START", "Result", "run_scenario"]
 
@@ -75,10 +75,21 @@ def run_scenario(
         opening = len(log.events)
         _Runner(scenario, used, rules, log, world, watch).run()
     courses = _courses(scenario, log.events[opening:])
-    findings = examine(log.events)
+    findings = examine(log.events, _checks(scenario))
     failures = judge(scenario, courses, log.events, world, findings)
     notes = [note for course in courses for note in _unstruck(scenario, course)]
     return Result(scenario, used.name, log.events, world, courses, findings, failures, notes)
+
+
+def _checks(scenario: Scenario) -> list[str]:
+    """The checks that every command makes, and those that the scenario names."""
+    named = [
+        name
+        for each in scenario.expect
+        if isinstance(each, CheckExpectation) and isinstance(each.checks, Find)
+        for name in each.checks.find
+    ]
+    return list(dict.fromkeys([*checks_of("basic"), *named]))
 
 
 class _KeptLog(MemoryLog):

@@ -5,7 +5,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from marketsim.audit.checks import CHECKS
+from marketsim.audit.checks import checks_of
 from marketsim.cli.render.summary import show_findings
 from marketsim.cli.render.text import printable
 from marketsim.cli.render.theme import glyphs_for
@@ -35,7 +35,9 @@ def show_result(result: Result, console: Console, stream: TextIO, *, brief: bool
             console.print(Text(f"  {course.transaction} {course.outcome}{without}", "name"))
         console.print()
         _show_left(result, console)
-        show_findings(result.findings, console, glyphs, checks=len(CHECKS), events=len(result.events))
+        show_findings(
+            result.findings, console, glyphs, checks=len(checks_of("basic")), events=len(result.events)
+        )
     for note in result.notes:
         console.print(Text(f"  note    {printable(note)}", "warn"))
     for unmet in result.failures:
