@@ -16,6 +16,8 @@ from marketsim.saga.events import (
     OperationUnknown,
     OrderPlaced,
     TransactionCommitted,
+    TransactionCompensated,
+    TransactionStuck,
 )
 from marketsim.saga.taxonomy import FAULTS
 
@@ -133,6 +135,23 @@ def lifecycle(story: Story) -> Iterator[Finding]:
         # A probe has no intent: it changes nothing.
         if call not in story.intents and not fault.probe and not _forestalls(fault):
             yield _slip_finding(fault, "it strikes an attempt that was never started")
+    if isinstance(story.end, TransactionCommitted | TransactionCompensated | TransactionStuck):
+        yield from _unanswered(story, story.end)
+
+
+def _unanswered(story: Story, end: Event) -> Iterator[Finding]:
+    # Only of the last attempt: an earlier one may have died with its process, and was asked again.
+    for deed in story.deeds.values():
+        for start in deed.starts[-1:]:
+            if (start.operation, "", start.attempt) not in story.answers:
+                yield _slip_finding(end, _no_outcome(start.operation, start.attempt))
+        for revert in [start for start in deed.reverts if start.seq < end.seq][-1:]:
+            if not any(verdict.seq > revert.seq for verdict in deed.verdicts):
+                yield _slip_finding(end, _no_outcome(revert.compensation, revert.attempt))
+
+
+def _no_outcome(name: str, attempt: int) -> str:
+    return f"attempt {attempt} of {name} has no outcome yet"
 
 
 def _forestalls(event: FaultInjected) -> bool:

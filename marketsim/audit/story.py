@@ -138,6 +138,8 @@ def _began(story: Story, event: e.TransactionBegan) -> None:
 def _compensating(story: Story, event: e.TransactionCompensating) -> None:
     if story.compensating is None:
         story.compensating = event
+    else:
+        story.slips.append((event, "the transaction had turned back already"))
 
 
 def _ended(story: Story, event: e.TransactionEvent) -> None:
@@ -154,9 +156,15 @@ def _ended(story: Story, event: e.TransactionEvent) -> None:
         ]
 
 
+def _intend(story: Story, event: e.Event, call: tuple[str, str, int]) -> None:
+    if call in story.intents:
+        story.slips.append((event, "this attempt has been started already"))
+    story.intents.add(call)
+
+
 def _started(story: Story, event: e.OperationStarted) -> None:
     deed = story.deed(event.operation)
-    story.intents.add((event.operation, "", event.attempt))
+    _intend(story, event, (event.operation, "", event.attempt))
     deed.attempts += 1
     deed.starts.append(event)
     if story.compensating is not None:
@@ -218,7 +226,7 @@ def _late(story: Story, event: e.OperationLate) -> None:
 
 def _revert_started(story: Story, event: e.CompensationStarted) -> None:
     deed = story.deed(event.operation)
-    story.intents.add((event.operation, event.compensation, event.attempt))
+    _intend(story, event, (event.operation, event.compensation, event.attempt))
     if not deed.reverts:
         if story.end is None:
             story.turns.append(event)

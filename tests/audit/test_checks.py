@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketsim.audit.checks import CHECKS, FINDINGS_MAX, Examination, examine
+from marketsim.audit.checks import CHECKS, FINDINGS_MAX, Examination, checks_of, examine
 from marketsim.audit.findings import Finding
 from marketsim.audit.watches import ORDERLESS_MAX
 from marketsim.saga import events as e
@@ -225,7 +225,12 @@ def test_the_names_of_the_rules_are_the_contract() -> None:
         "lifecycle",
         "idempotency",
         "dead-letters",
+        "time-runs-forward",
+        "retries-as-declared",
+        "isolation",
+        "faults-reached",
     ]
+    assert list(CHECKS)[-4:] == [name for name in checks_of("strict") if name not in checks_of("basic")]
     assert all(check.sentence.endswith(".") and len(check.sentence) <= 110 for check in CHECKS.values())
     assert {check.name for check in CHECKS.values() if check.scope == "stream"} == {
         "postings-balance",
