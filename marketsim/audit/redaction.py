@@ -1,0 +1,242 @@
+"""What is personal in an event, and how it is replaced, so that a log can be handed on and still verifies.
+
+A value that must not leave is replaced by a *token*: ``redacted-`` and the commitment to the value,
+BASE64URL(SHA-256(salt ‖ value)), where the value is its canonical JSON and the salt is HMAC-SHA-256 of
+it under a secret of 32 random bytes. Without the secret nothing can be guessed from a token, not even
+by trying every card number; the same value has the same token throughout one export, so what refers to
+it still does; and the salt of one value proves that value alone.
+
+What a token hides, a hash of the log may still give away: a leaf hash has no salt. Who has the rest of an
+event, and few enough values to try for what is missing, can try them against its hash.
+"""
+
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from marketsim.saga.events import CatalogChanged, Event, JSONObject, decode, encode, leaf_hash
+
+__all__ = [
+    "SECRET_BYTES",
+    "TOKEN",
+    "TOKEN_LENGTH",
+    "Record",
+    "Redactor",
+    "card_numbers",
+    "commitment",
+    "marked",
+    "plain",
+    "restored",
+    "tokens_in",
+    "unmarked",
+    "value_salt",
+]
+
+Record: TypeAlias = tuple[Event, str]
+"""An event on its way out, and the leaf hash it had in the log (hex) if something in it was replaced."""
+
+SECRET_BYTES = 32
+"""The size of the secret of an export."""
+
+TOKEN = "redacted-"
+"""How every token begins."""
+
+TOKEN_LENGTH = len(TOKEN) + 43
+"""How many characters every token has."""
+
+_Leaf = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_TOKENS = re.compile(TOKEN + r"[A-Za-z0-9_-]{43}")
+_PERSONAL = frozenset(
+    (
+        *("address", "cardholder", "cardnumber", "customername", "email", "firstname", "fullname", "iban"),
+        *("lastname", "mail", "phone", "surname", "telephone"),
+    )
+)
+_PERSONS = frozenset(("customer", "customers", "user", "users"))
+_KEPT = frozenset(("seq", "time", "type", "prev", "leaf"))
+_NUMBERS = frozenset(("attempt", "format", "quantity", "seed", "seq"))
+_UNITS = ("_us", "_minor", "_bytes", "_ppm")
+_GAP = r"[\s\u200b\-\u2010-\u2015\u2212]{1,2}"
+_RUN = re.compile(rf"(?<![0-9])[0-9]+(?:{_GAP}[0-9]+)*(?![0-9])")
+_DIGITS = re.compile(r"[0-9]+")
+# Whatever can hold a card number matches one of these, and almost no line that holds none.
+_MAYBE_GAP = (
+    rb"(?:[ \-]|\\[tnrfv]|\\u00[0-9a-f]{2}|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2[\x80-\x88].|\xe3\x80\x80){0,2}"
+)
+_MAYBE_CARD = re.compile(rb"[0-9](?:" + _MAYBE_GAP + rb"[0-9]){12}", re.DOTALL)
+_MAYBE_PERSON = re.compile(
+    rb"(?i)(?:address|cardholder|card[_-]?number|mail|first[_-]?name|full[_-]?name|last[_-]?name|surname|iban"
+    rb'|phone|customer[_-]?name)":|"(?:customer|user)s?":[{\[]'
+)
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Redactor:
+    """Replaces what is personal in events, under one secret; ``count`` is the number of events changed.
+
+    Personal is: every field of a customer but the ``id``; what stands under a key such as ``email`` or
+    ``phone``; and whatever looks like a card number (see ``card_numbers``), in a key, in a text, or as
+    an integer that is no amount, span of time or count. Ids are pseudonyms and stay, and so does whatever
+    is needed to verify an event's place: number, time, type, and the hash before it.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self.count = 0
+        self._secret = secret
+
+    def records(self, events: Iterable[Event]) -> Iterator[Record]:
+        """Each event as it may leave."""
+        for event in events:
+            line = encode(event)
+            own = line.replace(event.prev.encode(), b"", 1)
+            if isinstance(event, CatalogChanged) or _MAYBE_CARD.search(own) or _MAYBE_PERSON.search(own):
+                yield self._record(event, line)
+            else:
+                yield event, ""
+
+    def _record(self, event: Event, line: bytes) -> Record:
+        changed = _encode(self.object(msgspec.json.decode(line)))
+        if changed == line:
+            return event, ""
+        self.count += 1
+        return decode(changed), leaf_hash(line)
+
+    def object(self, event: JSONObject) -> JSONObject:
+        """The same for an event that is a JSON object already; the one given is left alone."""
+        return {
+            key: value if key in _KEPT else self._member(key, value, False) for key, value in event.items()
+        }
+
+    def _member(self, key: str, value: Any, person: bool) -> Any:
+        if _is_personal(key) or (person and key != "id"):
+            return value if value in (None, "", [], {}) else self.token(value)
+        if isinstance(value, bool) or (isinstance(value, int) and _is_count(key)):
+            return value
+        return self._inside(value, key in _PERSONS)
+
+    def _inside(self, value: Any, person: bool) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self.token(value) if _is_card(str(value)) else value
+        if isinstance(value, list):
+            return [self._inside(each, person) for each in value]
+        if isinstance(value, dict):
+            return {self._text(key): self._member(key, each, person) for key, each in value.items()}
+        return value
+
+    def _text(self, text: str) -> str:
+        for number in card_numbers(text):
+            text = text.replace(number, self.token(number))
+        return text
+
+    def token(self, value: Any) -> str:
+        """What stands in the place of a JSON value."""
+        return commitment(value_salt(self._secret, value), value)
+
+
+def plain(events: Iterable[Event]) -> Iterator[Record]:
+    """Each event as it is, for those who may see everything."""
+    return ((event, "") for event in events)
+
+
+def marked(record: Record) -> bytes:
+    """The line of an event; one that was changed has a member more: ``leaf``, the hash of what it was."""
+    event, leaf = record
+    if not leaf:
+        return encode(event)
+    return _encode({**msgspec.json.decode(encode(event)), "leaf": leaf})
+
+
+def unmarked(line: bytes) -> Record:
+    """What ``marked`` made a line of; raises ValueError for any other line."""
+    try:
+        return decode(line), ""
+    except ValueError:
+        members = msgspec.json.decode(line, type=dict[str, msgspec.Raw]) if b'"leaf"' in line else {}
+        if "leaf" not in members:
+            raise
+    leaf = msgspec.json.decode(members.pop("leaf"), type=_Leaf)
+    return decode(_encode(members)), leaf
+
+
+def restored(event: Event, values: Mapping[str, Any]) -> Event:
+    """An event with the values of these tokens put back; raises ValueError where they do not fit."""
+
+    def inside(value: Any) -> Any:
+        if isinstance(value, str):
+            return values[value] if value in values else text(value)
+        if isinstance(value, list):
+            return [inside(each) for each in value]
+        if isinstance(value, dict):
+            return {text(key): inside(each) for key, each in value.items()}
+        return value
+
+    def text(found: str) -> str:
+        return _TOKENS.sub(lambda token: str(values.get(token[0], token[0])), found)
+
+    return decode(_encode(inside(msgspec.json.decode(encode(event)))))
+
+
+def value_salt(secret: bytes, value: Any) -> bytes:
+    """The salt of one value; who has it can check that value, and no other."""
+    return hmac.digest(secret, _encode(value), "sha256")
+
+
+def commitment(salt: bytes, value: Any) -> str:
+    """The token of a value with this salt: it is bound to the value, and tells nothing of it."""
+    return TOKEN + urlsafe_b64encode(sha256(salt + _encode(value)).digest()).decode().rstrip("=")
+
+
+def tokens_in(text: str) -> set[str]:
+    """The tokens in a text, such as the line of an event."""
+    return set(_TOKENS.findall(text)) if TOKEN in text else set()
+
+
+def card_numbers(text: str) -> list[str]:
+    """The parts of a text that look like card numbers, as they stand in it, the longest first.
+
+    That is 13 to 19 digits (ISO/IEC 7812) that pass the Luhn check, in one piece, or in groups with one
+    or two blanks or dashes between them; other digits may stand before or behind, with a gap.
+    """
+    found = set[str]()
+    for run in _RUN.finditer(text):
+        groups = [(each.start(), each.end()) for each in _DIGITS.finditer(run[0])]
+        found.update(_cards(run[0], groups))
+    return sorted(found, key=lambda number: (-len(number), number))
+
+
+def _cards(run: str, groups: list[tuple[int, int]]) -> Iterator[str]:
+    first = 0
+    while first < len(groups):
+        digits, found = "", first
+        for last in range(first, min(first + 19, len(groups))):
+            start, end = groups[last]
+            if len(digits) + end - start > 19:
+                break
+            digits += run[start:end]
+            if _is_card(digits):
+                found = last + 1
+        if found > first:
+            yield run[groups[first][0] : groups[found - 1][1]]
+        first = max(found, first + 1)
+
+
+def _is_card(digits: str) -> bool:
+    if not 13 <= len(digits) <= 19 or not digits.isdigit() or not digits.strip("0"):
+        return False
+    doubled = (2 * int(each) for each in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(each - 9 * (each > 9) for each in doubled)) % 10 == 0
+
+
+def _is_personal(key: str) -> bool:
+    return key.lower().replace("_", "").replace("-", "") in _PERSONAL
+
+
+def _is_count(key: str) -> bool:
+    return key in _NUMBERS or key.endswith(_UNITS)
