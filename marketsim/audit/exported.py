@@ -184,7 +184,7 @@ class _Walk:
         unknown = []
         if not self.whole:
             unknown.append(
-                "that these are events of the log that the head is of: some are left out, so there is no root to"
+                "that these are events of the log of that head: some are left out, so there is no root to"
                 " compare; the chain holds only between neighbours"
             )
         elif not self.head:

@@ -34,7 +34,6 @@ __all__ = [
     "restored",
     "tokens_in",
     "unmarked",
-    "value_salt",
 ]
 
 Record: TypeAlias = tuple[Event, str]
@@ -87,7 +86,7 @@ class Redactor:
 
     def __init__(self, secret: bytes) -> None:
         self.count = 0
-        self._secret = secret
+        self.secret = secret
 
     def records(self, events: Iterable[Event]) -> Iterator[Record]:
         """Each event as it may leave."""
@@ -137,7 +136,11 @@ class Redactor:
 
     def token(self, value: Any) -> str:
         """What stands in the place of a JSON value."""
-        return commitment(value_salt(self._secret, value), value)
+        return commitment(self.salt(value), value)
+
+    def salt(self, value: Any) -> bytes:
+        """The salt of one value; who has it can check that value, and no other."""
+        return hmac.digest(self.secret, _encode(value), "sha256")
 
 
 def plain(events: Iterable[Event]) -> Iterator[Record]:
@@ -181,11 +184,6 @@ def restored(event: Event, values: Mapping[str, Any]) -> Event:
         return _TOKENS.sub(lambda token: str(values.get(token[0], token[0])), found)
 
     return decode(_encode(inside(msgspec.json.decode(encode(event)))))
-
-
-def value_salt(secret: bytes, value: Any) -> bytes:
-    """The salt of one value; who has it can check that value, and no other."""
-    return hmac.digest(secret, _encode(value), "sha256")
 
 
 def commitment(salt: bytes, value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from marketsim.audit.export import Filter, export_json, export_jsonl
+from marketsim.audit.export import Filter
 from marketsim.audit.segments import LogReader, read_events
 from marketsim.cli import complete
 from marketsim.cli.exits import Exit
@@ -22,13 +22,23 @@ if TYPE_CHECKING:
     from marketsim.audit.findings import Finding
     from marketsim.audit.verify import Verification
 
-__all__ = ["audit_app"]
+__all__ = [
+    "Since",
+    "Transaction",
+    "Types",
+    "audit_app",
+    "chosen_events",
+    "object_of",
+    "show_verification",
+    "trusted_head",
+    "verification_facts",
+]
 
 audit_app = group(
     "audit", "The audit log: what happened, whether it is whole, and whether the books balance."
 )
 
-_Transaction = Annotated[
+Transaction = Annotated[
     str | None,
     typer.Option(
         "--transaction",
@@ -38,23 +48,23 @@ _Transaction = Annotated[
         autocompletion=complete.transactions,
     ),
 ]
-_Types = Annotated[
+Types = Annotated[
     list[str] | None,
     typer.Option(
         "--type", help="Only this type of event, or its first part: compensation.", show_default=False
     ),
 ]
-_Since = Annotated[
+Since = Annotated[
     str | None, typer.Option("--since", help="From this time (RFC 3339) or number on.", show_default=False)
 ]
 
 
 @command(audit_app, "list", example="marketsim audit list --type compensation")
 def list_events(
-    session: Session, transaction: _Transaction = None, types: _Types = None, since: _Since = None
+    session: Session, transaction: Transaction = None, types: Types = None, since: Since = None
 ) -> int:
     """List the events of the log, one a line."""
-    chosen = _chosen(session, transaction, types, since)
+    chosen = chosen_events(session, transaction, types, since)
     if session.json:
         _emit_events(session, chosen)
         return 0
@@ -90,7 +100,7 @@ def show(
                 f"there is no event {what}", where=str(session.market), todo="see: marketsim audit list"
             )
         if session.json or not session.quiet:
-            session.emit(_object(found))
+            session.emit(object_of(found))
         return 0
     return _show_transaction(session, list(read_events(folder)), what)
 
@@ -98,6 +108,12 @@ def show(
 @command(audit_app, "verify", example="marketsim audit verify")
 def verify(
     session: Session,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="An exported file, instead of the market's log.", show_default=False
+        ),
+    ] = None,
     check: Annotated[
         list[str] | None,
         typer.Option("--check", help="Only this check; see: marketsim audit checks.", show_default=False),
@@ -108,20 +124,32 @@ def verify(
             "--head", metavar="FILE", help="A checkpoint that was kept elsewhere.", show_default=False
         ),
     ] = None,
+    disclosure: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--disclosure", metavar="FILE", help="A value that was redacted in FILE.", show_default=False
+        ),
+    ] = None,
 ) -> int:
     """Verify that the log is the one that was written, and that the books balance."""
+    if file is not None:
+        from marketsim.cli.audit_export import verify_file
+
+        return verify_file(session, file, check or [], head, disclosure or [])
+    if disclosure:
+        raise InputError("there is no FILE to hold it against", where="--disclosure")
     from marketsim.audit.checks import Examination
     from marketsim.audit.verify import verify as verify_log
 
     folder = _folder(session)
-    trusted = _trusted(head) if head is not None else None
+    trusted = trusted_head(head) if head is not None else None
     examination = Examination(check or None)
     verification = verify_log(folder, head=trusted, see=_watched(session, examination.see))
     findings = [*verification.findings, *examination.finish()]
     if session.json:
-        session.emit({**_facts(verification), "findings": findings})
+        session.emit({**verification_facts(verification), "findings": findings})
     elif not session.quiet:
-        _show_verification(session, verification, findings, len(check or ()))
+        show_verification(session, verification, findings, len(check or ()))
     return Exit.FINDING if any(each.severity == "error" for each in findings) else Exit.OK
 
 
@@ -141,30 +169,6 @@ def list_checks(session: Session) -> int:
     return 0
 
 
-@command(audit_app, "export", example="marketsim audit export --transaction tx-1 --output tx-1.json")
-def export(
-    session: Session,
-    form: Annotated[
-        str, typer.Option("--format", metavar="json|jsonl", help="One document, or an event a line.")
-    ] = "json",
-    transaction: _Transaction = None,
-    types: _Types = None,
-    since: _Since = None,
-    output: Output = None,
-    force: Force = False,
-) -> int:
-    """Write the events, all or chosen, as one JSON document or as JSON Lines."""
-    if form not in ("json", "jsonl"):
-        raise InputError(
-            f"no format is called {quoted(form)}", where="--format", todo=nearest(form, ["json", "jsonl"])
-        )
-    chosen = _chosen(session, transaction, types, since)
-    header = _header(session, transaction, whole=not types and since is None)
-    pieces = export_json(chosen, header) if form == "json" else export_jsonl(chosen)
-    write_output(session, pieces, output, force)
-    return 0
-
-
 @command(audit_app, "schema", example="marketsim audit schema --output event.schema.json", market=False)
 def schema(session: Session, output: Output = None, force: Force = False) -> int:
     """Print the JSON Schema of one event, for an editor or a reader of your own."""
@@ -180,9 +184,10 @@ def _folder(session: Session) -> Path:
     return session.market / "audit"
 
 
-def _chosen(
+def chosen_events(
     session: Session, transaction: str | None, types: list[str] | None, since: str | None
 ) -> Iterator[Event]:
+    """The events of the market that meet every filter; raises InputError for a transaction of another."""
     folder = _folder(session)
     wanted = Filter(transaction=transaction, types=types or [], since=since)
     if transaction is not None:
@@ -190,7 +195,8 @@ def _chosen(
     return (event for event in _tracked(session, LogReader(folder)) if wanted.matches(event))
 
 
-def _trusted(head: Path) -> "Checkpoint":
+def trusted_head(head: Path) -> "Checkpoint":
+    """The head in a file that was given; raises InputError if it holds none."""
     from marketsim.audit.checkpoint import read_checkpoint
 
     todo = "give a copy of audit/checkpoint"
@@ -204,8 +210,9 @@ def _trusted(head: Path) -> "Checkpoint":
 
 
 def _check_transaction(folder: Path, transaction: str) -> None:
-    names = {event.transaction for event in read_events(folder) if isinstance(event, TransactionBegan)}
-    if transaction not in names:
+    began = (each.transaction for each in read_events(folder) if isinstance(each, TransactionBegan))
+    if transaction not in began:
+        names = {each.transaction for each in read_events(folder) if isinstance(each, TransactionBegan)}
         raise InputError(f"there is no transaction {quoted(transaction)}", todo=nearest(transaction, names))
 
 
@@ -276,45 +283,13 @@ def _show_transaction(session: Session, history: list[Event], name: str) -> int:
     return 0
 
 
-def _header(session: Session, transaction: str | None, *, whole: bool) -> dict[str, Any]:
-    """What an exported document says beside its events: the head, and what a replay needs to know."""
-    from marketsim.audit.checkpoint import read_checkpoint
-
-    head = read_checkpoint(session.market / "audit" / "checkpoint")
-    header: dict[str, Any] = {}
-    if head is not None:
-        header["head"] = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
-    if transaction is not None and whole:
-        header |= _surroundings(session.market / "audit", transaction)
-    return header
-
-
-def _surroundings(folder: Path, transaction: str) -> dict[str, Any]:
-    """The history in which one transaction began, and what others did to stock and money meanwhile."""
-    from marketsim.market.excerpt import history_before
-    from marketsim.market.world import World
-    from marketsim.saga.events import CatalogChanged, LedgerPosted
-
-    world, before, meanwhile, pending = World(), [], list[Event](), list[Event]()
-    for event in read_events(folder):
-        if isinstance(event, TransactionBegan) and event.transaction == transaction:
-            before = history_before(world, event.request)
-        if not before:
-            world.apply(event)
-        elif getattr(event, "transaction", "") == transaction:
-            meanwhile += pending
-            pending = []
-        elif isinstance(event, LedgerPosted | CatalogChanged):
-            pending.append(event)
-    found: dict[str, Any] = {"before": [_object(event) for event in before]}
-    return found | ({"meanwhile": [_object(event) for event in meanwhile]} if meanwhile else {})
-
-
-def _object(event: Event) -> Any:
+def object_of(event: Event) -> Any:
+    """An event as a JSON object."""
     return msgspec.json.decode(encode(event))
 
 
-def _facts(verification: "Verification") -> dict[str, Any]:
+def verification_facts(verification: "Verification") -> dict[str, Any]:
+    """What a verification came to, but for its findings."""
     return {
         "intact": verification.intact,
         "size": verification.size,
@@ -324,9 +299,15 @@ def _facts(verification: "Verification") -> dict[str, Any]:
     }
 
 
-def _show_verification(
-    session: Session, verification: "Verification", findings: "list[Finding]", chosen: int
+def show_verification(
+    session: Session,
+    verification: "Verification",
+    findings: "list[Finding]",
+    chosen: int,
+    *,
+    checked: bool = True,
 ) -> None:
+    """Show the working, the findings, and what is not proven; ``chosen`` checks, or 0 for all of them."""
     from marketsim.audit.checks import CHECKS
     from marketsim.cli.render.summary import show_findings
     from marketsim.cli.render.theme import glyphs_for
@@ -337,8 +318,12 @@ def _show_verification(
         findings,
         session.console(),
         glyphs_for(session.out),
-        checks=chosen or len(CHECKS),
+        checks=(chosen or len(CHECKS)) if checked else 0,
         events=verification.size,
     )
     for line in verification.not_proven:
         session.say(f"  not proven: {line}")
+
+
+# Its commands register on the group above.
+from marketsim.cli import audit_export as _audit_export  # noqa: E402, F401

@@ -1,4 +1,4 @@
-"""The log as a Chrome trace for Perfetto: a process a service, and an arrow from an operation to its revert."""
+"""The log as a Chrome trace for Perfetto: a process a service, an arrow from an operation to its revert."""
 
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush

@@ -1,4 +1,4 @@
-"""The log as OTLP/JSON traces: a trace a transaction, a span an operation, and each revert linked to its own."""
+"""The log as OTLP/JSON traces: a trace a transaction, a span an operation, each revert linked to its own."""
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
