@@ -97,7 +97,7 @@ class _Walk:
         self.findings: list[Finding] = []
         self.frontier = Frontier()
         self.head_root: bytes | None = self.frontier.root() if head and not head.size else None
-        self.count = self.first = self.last = self.links = self.gaps = 0
+        self.count = self.first = self.last = self.links = self.links_due = 0
         self.redacted = self.put_back = 0
         self.sealed: list[int] = []
         self.used: set[str] = set()
@@ -115,6 +115,7 @@ class _Walk:
         self.count += 1
         self.first = self.first or event.seq
         if event.seq == before + 1:
+            self.links_due += 1
             self.links += event.prev == self.leaf
             if event.prev != self.leaf:
                 message = "the event was chained to another line than the one before it"
@@ -126,7 +127,6 @@ class _Walk:
             self.add("integrity-sequence", message, line)
             self.whole = False
         else:
-            self.gaps += 1
             self.whole = False
         own = encode(event)
         self.leaf = self.hash_of(event, own, leaf, line) if leaf else sha256(b"\x00" + own).hexdigest()
@@ -161,17 +161,17 @@ class _Walk:
         size = self.head.size
         if self.head_root is None:
             message = f"the file ends before event {size}, which its head has seen"
-            self.add("integrity-head", message, expected=f"{size} events", actual=f"{self.count} events")
+            self.add("integrity-head", message, expected=_events(size), actual=_events(self.count))
         elif self.head_root != self.head.root:
             message = f"the first {size} events are not the ones that the head has seen"
             self.add("integrity-head", message, expected=self.head.root.hex(), actual=self.head_root.hex())
 
     def working(self) -> list[str]:
+        gaps = "" if self.whole else f", and {max(0, self.last - self.count):,} left out"
         said = [
-            f"{self.count} events, from {self.first} to {self.last}"
-            + ("" if self.whole else f", with {self.gaps} gaps"),
-            f"{self.links} links of the hash chain hold",
-            f"{self.redacted} events have redacted values; {self.put_back} were put together again",
+            f"{_events(self.count)}, from {self.first:,} to {self.last:,}{gaps}",
+            f"{self.links:,} of {self.links_due:,} links of the hash chain hold",
+            f"{_events(self.redacted)} with redacted values; {self.put_back:,} put together again",
         ]
         if self.whole:
             said.append(f"root over {self.count}: {self.frontier.root().hex()}")
@@ -196,12 +196,11 @@ class _Walk:
         if sealed := self.redacted - self.put_back:
             shown = ", ".join(map(str, self.sealed)) + (", …" if sealed > len(self.sealed) else "")
             unknown.append(
-                f"what {sealed} events say in which values were redacted (event {shown}): the hash that they"
-                " had in the log stands in the file and was not computed, so that it holds the place of the"
-                " event, and neither the redacted values nor the others in that event"
+                f"what stands in {_events(sealed)} with redacted values (seq {shown}): the hash from the log"
+                " was taken as it is given; it proves the event's place, and not what the file says of it"
             )
         if self.whole and self.head and (beyond := self.count - self.head.size) > 0:
-            unknown.append(f"that the {beyond} events after the head are all that were written")
+            unknown.append(f"that the {_events(beyond)} after the head are all that were written")
         return unknown
 
 
@@ -210,3 +209,7 @@ def _restored_hash(event: Event, values: Mapping[str, Any]) -> str:
         return sha256(b"\x00" + encode(restored(event, values))).hexdigest()
     except (ValueError, TypeError):
         return "none: the values do not fit into the event"
+
+
+def _events(count: int) -> str:
+    return f"{count:,} event" if count == 1 else f"{count:,} events"

@@ -314,13 +314,14 @@ def show_verification(
 
     for line in verification.working:
         session.say(f"  {line}")
-    show_findings(
-        findings,
-        session.console(),
-        glyphs_for(session.out),
-        checks=(chosen or len(CHECKS)) if checked else 0,
-        events=verification.size,
-    )
+    if checked or findings:
+        show_findings(
+            findings,
+            session.console(),
+            glyphs_for(session.out),
+            checks=chosen or len(CHECKS),
+            events=verification.size,
+        )
     for line in verification.not_proven:
         session.say(f"  not proven: {line}")
 

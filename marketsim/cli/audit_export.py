@@ -77,7 +77,8 @@ def export(
         if salt_file is not None:
             _write_secret(salt_file, redactor, force)
         if output is not None and redactor.count:
-            session.say(f"  redacted in {redactor.count} events; --include-personal keeps what is personal")
+            events = "1 event" if redactor.count == 1 else f"{redactor.count:,} events"
+            session.say(f"  redacted in {events}; --include-personal keeps what is personal")
     return 0
 
 

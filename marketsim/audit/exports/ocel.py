@@ -1,7 +1,6 @@
 """The log as an OCEL 2.0 document: events, and the orders, products, payments and people that they touch."""
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -10,12 +9,13 @@ from marketsim.audit.exports.common import ENCODER, listed, members, origin_of
 from marketsim.audit.redaction import Record
 from marketsim.saga.events import (
     ENDS,
-    EVENT_TYPES,
     CatalogChanged,
+    CompensationEvent,
     CompensationStarted,
     Event,
     JSONObject,
     LedgerPosted,
+    OperationEvent,
     OperationStarted,
     OrderPlaced,
     TransactionBegan,
@@ -42,24 +42,32 @@ _KNOWN_MAX = 4096
 def ocel(records: Iterable[Record], header: JSONObject) -> Iterator[str]:
     """Yield one OCEL 2.0 document (JSON), an event and an object a line, in pieces.
 
-    Events come first. An object is written once, however many events are about it, so objects wait in
+    The type of an event is what process mining calls an activity: of an operation or a revert it has the
+    name in it, as in ``charge_payment succeeded``; a family of operations is one. Events come first, and
+    the types that there were after them. An object is written once, however many events are about it, so objects wait in
     a database on disk until the events are through: the memory stays flat. The id of an object begins
     with its type, as in ``order:order-1``, because ids of all types share one space.
     """
-    objects = _Objects()
-    types = ENCODER.encode({"eventTypes": _event_types(), "objectTypes": _object_types()}).decode()
+    objects, types = _Objects(), dict[str, type[Event]]()
     market = "market:" + origin_of(header)
-    events = (_event(event, leaf, objects, market) for event, leaf in records)
+    events = (_event(event, leaf, objects, types, market) for event, leaf in records)
     try:
-        yield from chain(
-            listed(types[:-1] + ',"events":[', events, ""),
-            listed('\n],\n"objects":[', objects.written(), "\n]}\n"),
-        )
+        yield from listed('{"events":[', events, "")
+        yield from listed('\n],\n"objects":[', objects.written(), "\n],\n")
+        yield ENCODER.encode({"eventTypes": _event_types(types), "objectTypes": _object_types()}).decode()[1:]
+        yield "\n"
     finally:
         objects.close()
 
 
-def _event_types() -> list[JSONObject]:
+def _activity(event: Event) -> str:
+    if not isinstance(event, OperationEvent | CompensationEvent):
+        return event.type
+    name = event.compensation if isinstance(event, CompensationEvent) else event.operation
+    return f"{name.partition('.')[0]} {event.type.partition('.')[2]}"
+
+
+def _event_types(types: dict[str, type[Event]]) -> list[JSONObject]:
     return [
         {
             "name": name,
@@ -68,9 +76,10 @@ def _event_types() -> list[JSONObject]:
                 for field in msgspec.structs.fields(kind)
                 if field.name not in _ENVELOPE
             ]
-            + [{"name": "seq", "type": "integer"}, {"name": "leaf", "type": "string"}],
+            + [{"name": "seq", "type": "integer"}]
+            + [{"name": each, "type": "string"} for each in ("type", "leaf")],
         }
-        for name, kind in EVENT_TYPES.items()
+        for name, kind in types.items()
     ]
 
 
@@ -81,15 +90,21 @@ def _object_types() -> list[JSONObject]:
     ]
 
 
-def _event(event: Event, leaf: str, objects: "_Objects", market: str) -> str:
-    said = {"seq": event.seq, "prev": event.prev} | ({"leaf": leaf} if leaf else {}) | members(event)
+def _event(event: Event, leaf: str, objects: "_Objects", types: dict[str, type[Event]], market: str) -> str:
+    activity = _activity(event)
+    types.setdefault(activity, type(event))
+    said = (
+        {"seq": event.seq, "prev": event.prev, "type": event.type}
+        | ({"leaf": leaf} if leaf else {})
+        | members(event)
+    )
     about = dict.fromkeys(_about(event, objects)) or {(market, "market"): None}
     for each, _ in about:
         objects.meet(each)
     _learn(event, objects)
     one = {
         "id": f"event:{event.seq}",
-        "type": event.type,
+        "type": activity,
         "time": event.time,
         "attributes": [{"name": key, "value": _value(value)} for key, value in said.items()],
         "relationships": [{"objectId": each, "qualifier": role} for each, role in about],

@@ -15,7 +15,7 @@ __all__ = ["parquet"]
 
 _PIECE_BYTES = 1 << 20
 _ROWS_TOGETHER = 10_000
-_SETTINGS = "SET threads=1; SET memory_limit='96MB'; SET preserve_insertion_order=true;"
+_SETTINGS = "SET threads=1; SET memory_limit='64MB'; SET preserve_insertion_order=true;"
 
 
 def parquet(records: Iterable[Record], header: JSONObject) -> Iterator[bytes]:
