@@ -1,4 +1,4 @@
-"""Is an exported file the log that was written, as far as a file can tell that may have been redacted?"""
+"""An exported file held against the log that it came from, as far as one can that may have been redacted."""
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256

@@ -220,19 +220,31 @@ def card_numbers(text: str) -> list[str]:
 
 
 def _cards(run: str, groups: list[tuple[int, int]]) -> Iterator[str]:
-    first = 0
-    while first < len(groups):
-        digits, found = "", first
-        for last in range(first, min(first + 19, len(groups))):
-            start, end = groups[last]
-            if len(digits) + end - start > 19:
-                break
-            digits += run[start:end]
-            if _is_card(digits):
-                found = last + 1
-        if found > first:
-            yield run[groups[first][0] : groups[found - 1][1]]
-        first = max(found, first + 1)
+    """The stretches of a run that are covered by card numbers: two may overlap, and neither may be left."""
+    start = end = 0
+    for first, (begins, _) in enumerate(groups):
+        ends = _longest_card(run, groups[first:])
+        if not ends:
+            continue
+        if begins >= end:
+            if end:
+                yield run[start:end]
+            start = begins
+        end = max(end, ends)
+    if end:
+        yield run[start:end]
+
+
+def _longest_card(run: str, groups: list[tuple[int, int]]) -> int:
+    """Where the longest card number ends that begins with the first group; 0 if there is none."""
+    digits, ends = "", 0
+    for start, end in groups[:19]:
+        digits += run[start:end]
+        if len(digits) > 19:
+            break
+        if _is_card(digits):
+            ends = end
+    return ends
 
 
 def _is_card(digits: str) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,13 +73,11 @@ def export(
     chosen = chosen_events(session, transaction, types, since)
     header = _header(session, transaction, whole=not types and since is None)
     records, header, redactor = _redacted(chosen, header, personal)
-    write_output(session, made.export(records, header), output, force, is_json=made.is_json)
-    if redactor is not None:
-        if salt_file is not None:
-            _write_secret(salt_file, redactor, force)
-        if output is not None and redactor.count:
-            events = "1 event" if redactor.count == 1 else f"{redactor.count:,} events"
-            session.say(f"  redacted in {events}; --include-personal keeps what is personal")
+    with _secret_kept(salt_file, redactor, force):
+        write_output(session, made.export(records, header), output, force, is_json=made.is_json)
+    if redactor is not None and output is not None and redactor.count:
+        events = "1 event" if redactor.count == 1 else f"{redactor.count:,} events"
+        session.say(f"  redacted in {events}; --include-personal keeps what is personal")
     return 0
 
 
@@ -184,16 +183,26 @@ def _redacted(
     return redactor.records(events), header, redactor
 
 
-def _write_secret(path: Path, redactor: "Redactor", force: bool) -> None:
+@contextmanager
+def _secret_kept(path: Path | None, redactor: "Redactor | None", force: bool) -> Iterator[None]:
+    """Keep the secret in a file, for its owner alone, if what is done with it comes to its end."""
+    if path is None or redactor is None:
+        yield
+        return
     target = target_of(path, force)
+    partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
     try:
-        target.unlink(missing_ok=True)
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "w", encoding="ascii") as file:
-            file.write(redactor.secret.hex() + "\n")
-    except OSError as error:
-        told = (error.strerror or str(error)).lower()
-        raise InputError(f"the file cannot be written: {told}", where=str(path)) from error
+        try:
+            handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "w", encoding="ascii") as file:
+                file.write(redactor.secret.hex() + "\n")
+        except OSError as error:
+            told = (error.strerror or str(error)).lower()
+            raise InputError(f"the file cannot be written: {told}", where=str(path)) from error
+        yield
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _secret(path: Path) -> bytes:

@@ -135,7 +135,9 @@ class _Drawing:
             if course.own is None and not course.calls:
                 del self.courses[name]
         elif course is not None and isinstance(event, ENDS):
-            self.finish_all(self.courses.pop(name), {"outcome": event.type, **members(event)})
+            self.finish_all(
+                self.courses.pop(name), {"outcome": event.type, "seq_end": event.seq, **members(event)}
+            )
         else:
             self.instant(course, event, leaf)
 
@@ -157,10 +159,8 @@ class _Drawing:
         call = getattr(event, "operation", ""), getattr(event, "compensation", "")
         bar = course.calls.pop(call, None)
         if bar is not None:
-            said = members(event)
-            self.close(
-                bar, {"outcome": event.type, **{key: said[key] for key in said if key not in bar.args}}
-            )
+            said = {key: value for key, value in members(event).items() if key not in bar.args}
+            self.close(bar, {"outcome": event.type, "seq_end": event.seq, **said})
         return bar is not None
 
     def finish_all(self, course: _Course, said: JSONObject) -> None:

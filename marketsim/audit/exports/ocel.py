@@ -44,8 +44,8 @@ def ocel(records: Iterable[Record], header: JSONObject) -> Iterator[str]:
 
     The type of an event is what process mining calls an activity: of an operation or a revert it has the
     name in it, as in ``charge_payment succeeded``; a family of operations is one. Events come first, and
-    the types that there were after them. An object is written once, however many events are about it, so objects wait in
-    a database on disk until the events are through: the memory stays flat. The id of an object begins
+    the types that there were at the end. An object is written once, however many events are about it, so
+    objects wait in a database on disk until then: the memory stays flat. The id of an object begins
     with its type, as in ``order:order-1``, because ids of all types share one space.
     """
     objects, types = _Objects(), dict[str, type[Event]]()
