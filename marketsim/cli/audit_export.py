@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["disclose", "export", "verify_file"]
 
 _DISCLOSURE_BYTES_MAX = 1 << 20
-_NAMES = "json|jsonl|csv|otlp|ocel|cloudevents|chrome-trace|parquet"
 
 _Secret = Annotated[
     Path | None,
@@ -50,7 +49,14 @@ _Secret = Annotated[
 @command(audit_app, "export", example="marketsim audit export --transaction tx-1 --output tx-1.json")
 def export(
     session: Session,
-    form: Annotated[str, typer.Option("--format", metavar=_NAMES, help="What to make of the log.")] = "json",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORM",
+            help="json, jsonl, csv, otlp, ocel, cloudevents, chrome-trace or parquet.",
+        ),
+    ] = "json",
     transaction: Transaction = None,
     types: Types = None,
     since: Since = None,

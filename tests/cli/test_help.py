@@ -79,12 +79,19 @@ def test_help_loses_nothing_at_any_width(cli, monkeypatch, words, command, width
 
 
 @pytest.fixture
-def sampled(cli: Cli) -> None:
-    """A sample market with one purchase that failed and one whose revert did, for the examples."""
+def sampled(cli: Cli, tmp_path: Path) -> None:
+    """A sample market with one purchase that failed and one whose revert did, for the examples.
+
+    Its first customer is Ada, and the log was handed on already, with a secret.
+    """
     assert cli("init", "--sample", "5", "--seed", "7").code == 0
+    catalog = tmp_path / "market" / "catalog.json"
+    (name, *_) = re.findall(r'"id": ?"user-1",\s*"name": ?"([^"]*)"', catalog.read_text())
+    catalog.write_text(catalog.read_text().replace(name, "Ada"))
     failed = ["purchase", "laptop-1", "--fail", "payment:card_declined"]
     assert cli(*failed).code == 3
     assert cli(*failed, "--fail", "release_stock:error").code == 4
+    assert cli("audit", "export", "--output", "log.json", "--salt-file", "secret").code == 0
 
 
 @pytest.mark.parametrize(("words", "command"), TREE, ids=NAMES)
