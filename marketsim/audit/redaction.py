@@ -19,6 +19,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
+from marketsim.saga.errors import LogDamaged
 from marketsim.saga.events import EVENT_TYPES, Event, JSONObject, decode, encode, leaf_hash
 
 __all__ = [
@@ -99,7 +100,11 @@ class Redactor:
             yield self._record(event, line) if _may_be_personal(event, line) else (event, "")
 
     def _record(self, event: Event, line: bytes) -> Record:
-        changed = _encode(self.object(msgspec.json.decode(line)))
+        try:
+            changed = _encode(self.object(msgspec.json.decode(line)))
+        except RecursionError:
+            # What nobody can look through must not leave unseen.
+            raise LogDamaged(f"event {event.seq} is nested too deeply to be redacted") from None
         if changed == line:
             return event, ""
         self.count += 1

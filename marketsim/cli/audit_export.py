@@ -72,6 +72,8 @@ def export(
     Fields of customers (not their ids) and card numbers are replaced by commitments.
     """
     made = _format(session, form, output)
+    if types and made.needs_ends:
+        raise InputError(f"{form} is made of whole transactions", where="--type", todo="leave --type out")
     if salt_file is not None:
         if personal:
             raise InputError("nothing is redacted, so there is no secret", where="--salt-file")

@@ -21,6 +21,7 @@ from marketsim.audit.redaction import (
     tokens_in,
     unmarked,
 )
+from marketsim.saga.errors import LogDamaged
 from marketsim.saga.events import (
     CatalogChanged,
     CompensationPartial,
@@ -236,6 +237,14 @@ def test_with_its_values_put_back_an_event_is_what_it_was(result):
     values = {Redactor(SECRET).token(each): each for each in (CARD, "a@b.org", *result.values())}
     assert restored(changed, values) == event
     assert leaf_hash(encode(restored(changed, values))) == leaf
+
+
+def test_what_is_nested_too_deeply_to_look_through_does_not_leave():
+    deep: list[object] = [CARD]
+    for _ in range(600):
+        deep = [deep]
+    with pytest.raises(LogDamaged, match="event 7 is nested too deeply"):
+        redact(OperationSucceeded(**CALL, result={"deep": deep}))
 
 
 def test_a_line_carries_the_hash_it_had_and_is_read_back():

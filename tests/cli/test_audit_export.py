@@ -201,6 +201,7 @@ def test_a_value_is_disclosed_and_checked_by_a_stranger(cli, used):
             "audit export --format xml",
             "--format: no format is called 'xml' (known: chrome-trace, cloudevents",
         ),
+        ("audit export --format otlp --type order", "--type: otlp is made of whole transactions"),
         ("audit export --format ocle", "(did you mean 'ocel'?)"),
         ("audit export --salt-file no/where", "no/where"),
     ],

@@ -24,6 +24,7 @@ class Format(msgspec.Struct, frozen=True):
     """One form: what makes it, a sentence, its media type, the end of a file's name, and what it is.
 
     ``is_text`` is False where the pieces are bytes, and ``is_json`` is True where they are one document.
+    ``needs_ends`` where a transaction is kept in memory until it ends, so that no type may be left out.
     """
 
     export: Export
@@ -32,18 +33,23 @@ class Format(msgspec.Struct, frozen=True):
     suffix: str
     is_json: bool = True
     is_text: bool = True
+    needs_ends: bool = False
 
 
 FORMATS: dict[str, Format] = {
     "json": Format(json, "One document, to read back.", "application/json", ".json"),
     "jsonl": Format(jsonl, "An event a line, as in the log.", "application/jsonl", ".jsonl", is_json=False),
     "csv": Format(csv, "A table for a spreadsheet.", "text/csv", ".csv", is_json=False),
-    "otlp": Format(otlp, "OpenTelemetry traces (OTLP/JSON).", "application/json", ".otlp.json"),
+    "otlp": Format(
+        otlp, "OpenTelemetry traces (OTLP/JSON).", "application/json", ".otlp.json", needs_ends=True
+    ),
     "ocel": Format(ocel, "OCEL 2.0, for process mining.", "application/json", ".ocel.json"),
     "cloudevents": Format(
         cloudevents, "A batch of CloudEvents 1.0.", "application/cloudevents-batch+json", ".cloudevents.json"
     ),
-    "chrome-trace": Format(chrome_trace, "A trace for Perfetto.", "application/json", ".trace.json"),
+    "chrome-trace": Format(
+        chrome_trace, "A trace for Perfetto.", "application/json", ".trace.json", needs_ends=True
+    ),
     "parquet": Format(
         parquet,
         "A table in columns; needs the extra parquet.",

@@ -197,6 +197,8 @@ class _Objects:
         operation = getattr(event, "operation", "")
         if isinstance(event, OperationStarted | CompensationStarted) and event.service == _PAYMENT_SERVICE:
             self.paying.setdefault(transaction, set()).add(operation)
+            if len(self.paying) > _KNOWN_MAX:  # Where ends were filtered out, the oldest is over long since.
+                self.paying.pop(next(iter(self.paying)))
         elif isinstance(event, ENDS):
             self.paying.pop(transaction, None)
         elif isinstance(event, LedgerPosted) and any(line.currency for line in event.postings):
