@@ -97,6 +97,22 @@ def test_parquet_is_written_to_a_file(cli, used):
     assert len(rows) == len(cli("audit", "list", "--json").document["events"])
 
 
+def test_what_a_person_had_tried_again_after_the_end_is_a_revert_that_is_linked_too(cli, market):
+    cli("purchase", "laptop-1", "--fail", "payment:card_declined", "--fail", "release_stock:error")
+    assert cli("failures", "retry", "tx-1").code == 0
+    document = cli("audit", "export", "--format", "otlp", "--json").document
+    spans = document["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    (operation,) = [each["spanId"] for each in spans if each["name"] == "reserve_stock"]
+    reverts = [each for each in spans if each["name"] == "release_stock"]
+    assert [each["status"]["code"] for each in reverts] == [2, 1]
+    assert [link["spanId"] for each in reverts for link in each["links"]] == [operation] * 2
+    events = cli("audit", "list", "--json").document["events"]
+    assert len(cli("audit", "export", "--format", "ocel", "--json").document["events"]) == len(events)
+    bars = cli("audit", "export", "--format", "chrome-trace", "--json").document["traceEvents"]
+    done = [each["args"]["outcome"] for each in bars if each["name"].startswith("release_stock")]
+    assert done[-1] == "compensation.succeeded"
+
+
 # A redacted file is still good for something.
 
 
