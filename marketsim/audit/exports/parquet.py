@@ -15,7 +15,8 @@ __all__ = ["parquet"]
 
 _PIECE_BYTES = 1 << 20
 _ROWS_TOGETHER = 10_000
-_SETTINGS = "SET threads=1; SET memory_limit='64MB'; SET preserve_insertion_order=true;"
+_MEMORY_MB = 64
+_SETTINGS = "SET threads=1; SET preserve_insertion_order=true; SET TimeZone='UTC';"
 
 
 def parquet(records: Iterable[Record], header: JSONObject) -> Iterator[bytes]:
@@ -28,17 +29,22 @@ def parquet(records: Iterable[Record], header: JSONObject) -> Iterator[bytes]:
     duckdb = _duckdb()
     with TemporaryDirectory(prefix="marketsim-") as name:
         lines, file = Path(name, "rows.jsonl"), Path(name, "rows.parquet")
-        _write(records, lines)
+        longest_bytes = _write(records, lines)
         kinds = {each: "BIGINT" if each in NUMBERS else "VARCHAR" for each in COLUMNS}
         said = ", ".join(f"{_quoted(each)}: '{kind}'" for each, kind in kinds.items())
         columns = ", ".join(
             'CAST("time" AS TIMESTAMPTZ) AS "time"' if each == "time" else f'"{each}"' for each in COLUMNS
         )
-        source = f"read_json({_quoted(lines)}, format='newline_delimited', columns={{{said}}})"
+        # DuckDB reads into buffers of twice the longest line that it is told to expect: 32 MB, if it is not.
+        options = f"format='newline_delimited', maximum_object_size={max(_PIECE_BYTES, 2 * longest_bytes)}"
+        source = f"read_json({_quoted(lines)}, {options}, columns={{{said}}})"
         form = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_TOGETHER}"
         try:
             with duckdb.connect(":memory:") as base:
-                base.execute(f"{_SETTINGS} SET temp_directory={_quoted(name)}; SET TimeZone='UTC'")
+                limit_mb = _MEMORY_MB + 16 * longest_bytes // _PIECE_BYTES
+                base.execute(
+                    f"{_SETTINGS} SET memory_limit='{limit_mb}MB'; SET temp_directory={_quoted(name)}"
+                )
                 base.execute(f"COPY (SELECT {columns} FROM {source}) TO {_quoted(file)} ({form})")
         except duckdb.Error as error:
             told = str(error).partition("\n")[0]
@@ -57,15 +63,20 @@ def _duckdb() -> Any:
     return duckdb
 
 
-def _write(records: Iterable[Record], path: Path) -> None:
+def _write(records: Iterable[Record], path: Path) -> int:
+    """Write a row a line, and tell the length of the longest in bytes."""
+    longest_bytes = 0
     with path.open("wb") as file:
         chunk = bytearray()
         for number, row in enumerate(rows(records), 1):
-            chunk += ENCODER.encode(dict(zip(COLUMNS, row, strict=True))) + b"\n"
+            line = ENCODER.encode(dict(zip(COLUMNS, row, strict=True)))
+            longest_bytes = max(longest_bytes, len(line))
+            chunk += line + b"\n"
             if number % CHUNK == 0:
                 file.write(chunk)
                 chunk.clear()
         file.write(chunk)
+    return longest_bytes
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ import pytest
 from marketsim.audit.exports.parquet import parquet
 from marketsim.audit.exports.rows import COLUMNS
 from marketsim.saga.errors import InputError, MarketsimError
-from marketsim.saga.events import TransactionCommitted
+from marketsim.saga.events import OperationProgress, TransactionCommitted
 
 
 def test_duckdb_reads_what_was_written(redacted, tmp_path):
@@ -38,6 +38,16 @@ def test_a_log_without_events_is_a_table_without_rows(tmp_path):
     path = tmp_path / "log.parquet"
     path.write_bytes(b"".join(parquet([], {})))
     assert duckdb.sql(f"SELECT count(*) FROM read_parquet('{path}')").fetchall() == [(0,)]
+
+
+def test_the_longest_lines_fit_in(tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    time = "2025-01-01T00:00:00.000000Z"
+    at = {"time": time, "transaction": "tx-1", "operation": "pack", "attempt": 1}
+    events = [OperationProgress(seq=seq, payload={"text": '"' * 5_000_000}, **at) for seq in range(1, 7)]
+    path = tmp_path / "log.parquet"
+    path.write_bytes(b"".join(parquet(((event, "") for event in events), {})))
+    assert duckdb.sql(f"SELECT count(*) FROM read_parquet('{path}')").fetchall() == [(6,)]
 
 
 def test_what_is_no_time_is_told_and_no_traceback():
