@@ -12,7 +12,7 @@ import msgspec
 from marketsim.saga.errors import LogDamaged, quoted
 from marketsim.saga.events import Event, JSONObject
 
-__all__ = ["CHUNK", "ENCODER", "listed", "members", "origin_of", "together", "unix_ns"]
+__all__ = ["CHUNK", "ENCODER", "listed", "members", "origin_of", "unix_ns"]
 
 CHUNK = 1000
 """How many lines go out in one piece."""
@@ -54,13 +54,6 @@ def members(event: Event) -> JSONObject:
     """What an event says beside its envelope (number, time, type, hash, transaction): what is not empty."""
     said: dict[str, Any] = msgspec.to_builtins(event)
     return {key: value for key, value in said.items() if key not in _ENVELOPE}
-
-
-def together(lines: Iterable[str]) -> Iterator[str]:
-    """Join lines, which have their ends already, into pieces of CHUNK."""
-    left = iter(lines)
-    while chunk := list(islice(left, CHUNK)):
-        yield "".join(chunk)
 
 
 def listed(before: str, items: Iterable[str], after: str) -> Iterator[str]:
