@@ -1,15 +1,14 @@
 """`marketsim audit`: read the log, verify it, and hand it on."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from marketsim.audit.export import Filter, export_json, export_jsonl
-from marketsim.audit.segments import LogReader, read_events
+from marketsim.audit.segments import read_events
 from marketsim.cli import complete
+from marketsim.cli.audit_filters import Since, Transaction, Types, chosen_events
 from marketsim.cli.audit_group import audit_app, log_folder
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.render.text import escaped_json, one_line
@@ -20,33 +19,12 @@ from marketsim.saga.events import ENDS, Event, TransactionBegan, encode, events_
 __all__ = ["audit_app"]
 
 
-_Transaction = Annotated[
-    str | None,
-    typer.Option(
-        "--transaction",
-        "-t",
-        help="Only this transaction.",
-        show_default=False,
-        autocompletion=complete.transactions,
-    ),
-]
-_Types = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--type", help="Only this type of event, or its first part: compensation.", show_default=False
-    ),
-]
-_Since = Annotated[
-    str | None, typer.Option("--since", help="From this time (RFC 3339) or number on.", show_default=False)
-]
-
-
 @command(audit_app, "list", example="marketsim audit list --type compensation")
 def list_events(
-    session: Session, transaction: _Transaction = None, types: _Types = None, since: _Since = None
+    session: Session, transaction: Transaction = None, types: Types = None, since: Since = None
 ) -> int:
     """List the events of the log, one a line."""
-    chosen = _chosen(session, transaction, types, since)
+    chosen = chosen_events(session, transaction, types, since)
     if session.json:
         _emit_events(session, chosen)
         return 0
@@ -103,58 +81,12 @@ def list_checks(session: Session) -> int:
     return 0
 
 
-@command(audit_app, "export", example="marketsim audit export --transaction tx-1 --output tx-1.json")
-def export(
-    session: Session,
-    form: Annotated[
-        str, typer.Option("--format", metavar="json|jsonl", help="One document, or an event a line.")
-    ] = "json",
-    transaction: _Transaction = None,
-    types: _Types = None,
-    since: _Since = None,
-    output: Output = None,
-    force: Force = False,
-) -> int:
-    """Write the events, all or chosen, as one JSON document or as JSON Lines."""
-    if form not in ("json", "jsonl"):
-        raise InputError(
-            f"no format is called {quoted(form)}", where="--format", todo=nearest(form, ["json", "jsonl"])
-        )
-    chosen = _chosen(session, transaction, types, since)
-    header = _header(session, transaction, whole=not types and since is None)
-    pieces = export_json(chosen, header) if form == "json" else export_jsonl(chosen)
-    write_output(session, pieces, output, force)
-    return 0
-
-
 @command(audit_app, "schema", example="marketsim audit schema --output event.schema.json", market=False)
 def schema(session: Session, output: Output = None, force: Force = False) -> int:
     """Print the JSON Schema of one event, for an editor or a reader of your own."""
     text = msgspec.json.format(msgspec.json.encode(events_schema()), indent=2).decode() + "\n"
     write_output(session, [text], output, force)
     return 0
-
-
-def _chosen(
-    session: Session, transaction: str | None, types: list[str] | None, since: str | None
-) -> Iterator[Event]:
-    folder = log_folder(session)
-    wanted = Filter(transaction=transaction, types=types or [], since=since)
-    if transaction is not None:
-        _check_transaction(folder, transaction)
-    return (event for event in _tracked(session, LogReader(folder)) if wanted.matches(event))
-
-
-def _check_transaction(folder: Path, transaction: str) -> None:
-    names = {event.transaction for event in read_events(folder) if isinstance(event, TransactionBegan)}
-    if transaction not in names:
-        raise InputError(f"there is no transaction {quoted(transaction)}", todo=nearest(transaction, names))
-
-
-def _tracked(session: Session, events: Iterable[Event]) -> Iterator[Event]:
-    from marketsim.cli.render.progress import tracked
-
-    return tracked(events, "reading", session.err)
 
 
 def _emit_events(session: Session, events: Iterable[Event]) -> None:
@@ -213,43 +145,9 @@ def _show_transaction(session: Session, history: list[Event], name: str) -> int:
     return 0
 
 
-def _header(session: Session, transaction: str | None, *, whole: bool) -> dict[str, Any]:
-    """What an exported document says beside its events: the head, and what a replay needs to know."""
-    from marketsim.audit.checkpoint import read_checkpoint
-
-    head = read_checkpoint(session.market / "audit" / "checkpoint")
-    header: dict[str, Any] = {}
-    if head is not None:
-        header["head"] = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
-    if transaction is not None and whole:
-        header |= _surroundings(session.market / "audit", transaction)
-    return header
-
-
-def _surroundings(folder: Path, transaction: str) -> dict[str, Any]:
-    """The history in which one transaction began, and what others did in its world meanwhile."""
-    from marketsim.market.excerpt import history_before
-    from marketsim.market.world import World
-    from marketsim.saga.events import CatalogChanged, LedgerPosted, OrderCancelled, OrderPlaced
-
-    world, before, meanwhile, pending = World(), [], list[Event](), list[Event]()
-    for event in read_events(folder):
-        if isinstance(event, TransactionBegan) and event.transaction == transaction:
-            before = history_before(world, event.request)
-        if not before:
-            world.apply(event)
-        elif getattr(event, "transaction", "") == transaction:
-            meanwhile += pending
-            pending = []
-        elif isinstance(event, LedgerPosted | CatalogChanged | OrderPlaced | OrderCancelled):
-            pending.append(event)
-    found: dict[str, Any] = {"before": [_object(event) for event in before]}
-    return found | ({"meanwhile": [_object(event) for event in meanwhile]} if meanwhile else {})
-
-
 def _object(event: Event) -> Any:
     return msgspec.json.decode(encode(event))
 
 
 # The other commands of the group register themselves on it.
-from marketsim.cli import audit_proofs, audit_verify  # noqa: E402, F401
+from marketsim.cli import audit_export, audit_proofs, audit_verify  # noqa: E402, F401

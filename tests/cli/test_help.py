@@ -85,20 +85,25 @@ def test_help_loses_nothing_at_any_width(cli, monkeypatch, words, command, width
 
 
 @pytest.fixture
-def sampled(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def sampled(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample market with one purchase that failed and one whose revert did, for the examples.
 
-    It has the webhook of the examples, and whatever is sent there is taken without being sent.
+    Its first customer is Ada, and the log was handed on already, with a secret. It has the webhook of
+    the examples, and whatever is sent there is taken without being sent.
     """
     monkeypatch.setenv("MARKETSIM_WEBHOOKS", "off")
     for module in (messages, delivery):
         monkeypatch.setattr(module, "post", lambda *sent: Answer(204))
-    assert cli("init").code == 0
+    assert cli("init", "--sample", "5", "--seed", "7").code == 0
+    catalog = tmp_path / "market" / "catalog.json"
+    (name, *_) = re.findall(r'"id": ?"user-1",\s*"name": ?"([^"]*)"', catalog.read_text())
+    catalog.write_text(catalog.read_text().replace(name, "Ada"))
     failed = ["purchase", "laptop-1", "--fail", "payment:card_declined"]
     assert cli(*failed).code == 3
     assert cli(*failed, "--fail", "release_stock:error").code == 4
     assert cli("webhooks", "add", "https://example.com/told").code == 0
     assert cli("audit", "prove", "2", "--output", "proof.json").code == 0
+    assert cli("audit", "export", "--output", "log.json", "--salt-file", "secret").code == 0
     if CAN_SIGN:
         assert cli("audit", "keygen", "me").code == 0
 
