@@ -1,6 +1,5 @@
 """`marketsim audit`: read the log, verify it, and hand it on."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,14 +7,21 @@ import msgspec
 import typer
 
 from marketsim.audit.export import Filter, export_json, export_jsonl
-from marketsim.audit.segments import LogReader, read_events
-from marketsim.cli import complete
+from marketsim.audit.segments import read_events
+from marketsim.cli.audit_filters import (
+    Operations,
+    Since,
+    Transaction,
+    Types,
+    Until,
+    chosen_events,
+    log_folder,
+)
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
-from marketsim.cli.render.text import escaped_json, one_line
 from marketsim.cli.session import Session, command, group
 from marketsim.saga.errors import InputError, LogDamaged, nearest, quoted
-from marketsim.saga.events import ENDS, Event, TransactionBegan, encode, events_schema
+from marketsim.saga.events import Event, TransactionBegan, encode, events_schema
 
 if TYPE_CHECKING:
     from marketsim.audit.checkpoint import Checkpoint
@@ -27,72 +33,6 @@ __all__ = ["audit_app"]
 audit_app = group(
     "audit", "The audit log: what happened, whether it is whole, and whether the books balance."
 )
-
-_Transaction = Annotated[
-    str | None,
-    typer.Option(
-        "--transaction",
-        "-t",
-        help="Only this transaction.",
-        show_default=False,
-        autocompletion=complete.transactions,
-    ),
-]
-_Types = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--type", help="Only this type of event, or its first part: compensation.", show_default=False
-    ),
-]
-_Since = Annotated[
-    str | None, typer.Option("--since", help="From this time (RFC 3339) or number on.", show_default=False)
-]
-
-
-@command(audit_app, "list", example="marketsim audit list --type compensation")
-def list_events(
-    session: Session, transaction: _Transaction = None, types: _Types = None, since: _Since = None
-) -> int:
-    """List the events of the log, one a line."""
-    chosen = _chosen(session, transaction, types, since)
-    if session.json:
-        _emit_events(session, chosen)
-        return 0
-    if session.quiet:
-        return 0
-    count = 0
-    for event in chosen:
-        count += 1
-        name, place = getattr(event, "transaction", ""), _place(event)
-        session.say(one_line(f"{event.seq:>7}  {event.time}  {name:<8} {event.type:<28} {place}".rstrip()))
-    session.say(f"{count:,} events")
-    return 0
-
-
-@command(audit_app, "show", example="marketsim audit show tx-1")
-def show(
-    session: Session,
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="TRANSACTION|SEQ",
-            help="A transaction, or an event's number.",
-            autocompletion=complete.transactions,
-        ),
-    ],
-) -> int:
-    """Show a transaction as a timeline with what it came to, or one event whole."""
-    folder = _folder(session)
-    if what.isascii() and what.isdigit():
-        found = next((event for event in read_events(folder) if event.seq == int(what)), None)
-        if found is None:
-            raise InputError(
-                f"there is no event {what}", where=str(session.market), todo="see: marketsim audit list"
-            )
-        if session.json or not session.quiet:
-            session.emit(_object(found))
-        return 0
-    return _show_transaction(session, list(read_events(folder)), what)
 
 
 @command(audit_app, "verify", example="marketsim audit verify")
@@ -113,7 +53,7 @@ def verify(
     from marketsim.audit.checks import Examination
     from marketsim.audit.verify import verify as verify_log
 
-    folder = _folder(session)
+    folder = log_folder(session)
     trusted = _trusted(head) if head is not None else None
     examination = Examination(check or None)
     verification = verify_log(folder, head=trusted, see=_watched(session, examination.see))
@@ -147,9 +87,11 @@ def export(
     form: Annotated[
         str, typer.Option("--format", metavar="json|jsonl", help="One document, or an event a line.")
     ] = "json",
-    transaction: _Transaction = None,
-    types: _Types = None,
-    since: _Since = None,
+    transaction: Transaction = None,
+    types: Types = None,
+    operations: Operations = None,
+    since: Since = None,
+    until: Until = None,
     output: Output = None,
     force: Force = False,
 ) -> int:
@@ -158,8 +100,9 @@ def export(
         raise InputError(
             f"no format is called {quoted(form)}", where="--format", todo=nearest(form, ["json", "jsonl"])
         )
-    chosen = _chosen(session, transaction, types, since)
-    header = _header(session, transaction, whole=not types and since is None)
+    wanted = Filter(transaction, types or [], since, operations or [], until)
+    chosen = chosen_events(session, wanted)
+    header = _header(session, transaction, whole=wanted == Filter(transaction))
     pieces = export_json(chosen, header) if form == "json" else export_jsonl(chosen)
     write_output(session, pieces, output, force)
     return 0
@@ -171,23 +114,6 @@ def schema(session: Session, output: Output = None, force: Force = False) -> int
     text = msgspec.json.format(msgspec.json.encode(events_schema()), indent=2).decode() + "\n"
     write_output(session, [text], output, force)
     return 0
-
-
-def _folder(session: Session) -> Path:
-    from marketsim.market.directory import check_market
-
-    check_market(session.market)
-    return session.market / "audit"
-
-
-def _chosen(
-    session: Session, transaction: str | None, types: list[str] | None, since: str | None
-) -> Iterator[Event]:
-    folder = _folder(session)
-    wanted = Filter(transaction=transaction, types=types or [], since=since)
-    if transaction is not None:
-        _check_transaction(folder, transaction)
-    return (event for event in _tracked(session, LogReader(folder)) if wanted.matches(event))
 
 
 def _trusted(head: Path) -> "Checkpoint":
@@ -203,77 +129,11 @@ def _trusted(head: Path) -> "Checkpoint":
     return found
 
 
-def _check_transaction(folder: Path, transaction: str) -> None:
-    names = {event.transaction for event in read_events(folder) if isinstance(event, TransactionBegan)}
-    if transaction not in names:
-        raise InputError(f"there is no transaction {quoted(transaction)}", todo=nearest(transaction, names))
-
-
-def _tracked(session: Session, events: Iterable[Event]) -> Iterator[Event]:
-    from marketsim.cli.render.progress import tracked
-
-    return tracked(events, "reading", session.err)
-
-
 def _watched(session: Session, see: Any) -> Any:
     """The same, and a count of events on the way if it takes long."""
     from marketsim.cli.render.progress import Counter
 
     return Counter("verifying", session.err, see) if session.err.isatty() else see
-
-
-def _emit_events(session: Session, events: Iterable[Event]) -> None:
-    session.out.write('{"events": [')
-    before = "\n"
-    for event in events:
-        session.out.write(before + escaped_json(encode(event).decode()))
-        before = ",\n"
-    session.out.write("\n]}\n")
-
-
-def _place(event: Event) -> str:
-    """What an event is about, in a few words."""
-    name = getattr(event, "compensation", "") or getattr(event, "operation", "")
-    attempt = getattr(event, "attempt", 0)
-    words = [f"{name}@{attempt}" if attempt > 1 else name]
-    for key in ("fault", "code", "reason", "order", "rule", "delay_us", "source", "key"):
-        value = getattr(event, key, "")
-        if value:
-            words.append(f"{key} {value}")
-            break
-    return " ".join(word for word in words if word)
-
-
-def _show_transaction(session: Session, history: list[Event], name: str) -> int:
-    from marketsim.cli.outcome import outcome_of, stock_now
-    from marketsim.market.excerpt import history_before
-    from marketsim.market.world import World
-
-    own = [event for event in history if getattr(event, "transaction", "") == name]
-    began = own[0] if own else None
-    if not isinstance(began, TransactionBegan):
-        names = [event.transaction for event in history if isinstance(event, TransactionBegan)]
-        raise InputError(f"there is no transaction {quoted(name)}", todo=nearest(name, names))
-    world = World.of(history[: began.seq - 1])
-    outcome = outcome_of(history_before(world, began.request), own)
-    if session.json:
-        session.emit({"outcome": outcome, "events": own})
-        return 0
-    if session.quiet:
-        return 0
-    from marketsim.cli.render.summary import show_summary
-    from marketsim.cli.render.theme import glyphs_for
-    from marketsim.cli.render.timeline import Timeline
-
-    console = session.console()
-    Timeline(session.out, on=console).show_all(own)
-    if not any(isinstance(event, ENDS) for event in own):
-        session.say("\n  open: the process that ran it died; finish it with: marketsim recover")
-        return 0
-    for event in own:
-        world.apply(event)
-    show_summary(outcome, stock_now(outcome, world), console, glyphs_for(session.out))
-    return 0
 
 
 def _header(session: Session, transaction: str | None, *, whole: bool) -> dict[str, Any]:
@@ -342,3 +202,7 @@ def _show_verification(
     )
     for line in verification.not_proven:
         session.say(f"  not proven: {line}")
+
+
+# What registers its commands here needs the group, so it comes last.
+from marketsim.cli import audit_numbers, audit_reading  # noqa: E402, F401

@@ -52,6 +52,14 @@ class Session:
         self.out = out or sys.stdout
         self.err = err or sys.stderr
 
+    def on(self, out: TextIO) -> "Session":
+        """The same, with another standard output."""
+        other = Session(
+            self.market, json=self.json, quiet=self.quiet, wait_s=self.wait_s, out=out, err=self.err
+        )
+        other._named = self._named
+        return other
+
     @property
     def silent(self) -> bool:
         """Whether nothing for people goes to standard output."""
