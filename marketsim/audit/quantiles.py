@@ -50,7 +50,7 @@ class Histogram:
         return 0
 
     def buckets(self) -> Iterator[tuple[int, int, int]]:
-        """The buckets that hold something, in order: the least and the greatest number in it, and how many."""
+        """What holds something, in order: the least and the greatest number of a bucket, and how many."""
         for bucket in sorted(self._counts):
             low, high = _bounds(bucket)
             yield low, high, self._counts[bucket]

@@ -102,9 +102,15 @@ class _Timed:
 
     def told(self, name: str) -> Durations:
         lengths = self.lengths
-        quantiles = [lengths.quantile(share) for share in (500, 950, 990)]
         return Durations(
-            name, lengths.count, self.failed, *quantiles, lengths.largest, list(lengths.buckets())
+            name=name,
+            count=lengths.count,
+            failed=self.failed,
+            p50_us=lengths.quantile(500),
+            p95_us=lengths.quantile(950),
+            p99_us=lengths.quantile(990),
+            max_us=lengths.largest,
+            buckets=list(lengths.buckets()),
         )
 
 

@@ -80,7 +80,7 @@ def diff(
     hashes: Annotated[bool, typer.Option("--hashes", help="Compare numbers and hashes, too.")] = False,
     no_pager: NoPager = False,
 ) -> int:
-    """Lay two logs, or two transactions, side by side from their first difference on; exit 1 if they differ."""
+    """Lay two logs, or two transactions, side by side, from their first difference on."""
     from marketsim.audit.difference import compare
 
     logs = [Path(each).exists() for each in (left, right)]

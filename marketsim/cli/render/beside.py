@@ -24,7 +24,7 @@ def show_difference(found: Difference, left: str, right: str, console: Console, 
         return
     width = max(_WIDTH_LEAST, (console.width - 5) // 2)
     sizes = f"{left}: {found.left_size:,} events", f"{right}: {found.right_size:,} events"
-    _print(console, Text(_beside(*map(one_line, sizes), " ", width), "bold"))
+    _print(console, Text(_beside(one_line(sizes[0]), one_line(sizes[1]), " ", width), "bold"))
     first = True
     if found.same > sum(row.mark == "=" for row in found.rows[: found.same]):
         _print(console, Text(f"  the same as far as event {found.same:,}", "faint"))
@@ -39,7 +39,10 @@ def show_difference(found: Difference, left: str, right: str, console: Console, 
 
 def _show_row(row: Row, console: Console, width: int, glyphs: Glyphs) -> None:
     cells = [_cell(each) if each is not None else "" for each in (row.left, row.right)]
-    _print(console, Text(_beside(*cells, " " if row.mark == "=" else row.mark, width), _STYLES[row.mark]))
+    _print(
+        console,
+        Text(_beside(cells[0], cells[1], " " if row.mark == "=" else row.mark, width), _STYLES[row.mark]),
+    )
     if row.left is None or row.right is None:
         return
     one, other = _members(row.left), _members(row.right)

@@ -1,4 +1,4 @@
-"""An event as one line: its number, time, transaction, type, and what it is about, in the colour of its kind."""
+"""An event as one line: number, time, transaction, type and subject, in the colour of its kind."""
 
 from collections.abc import Callable
 from typing import TextIO
