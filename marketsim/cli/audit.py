@@ -205,4 +205,4 @@ def _show_verification(
 
 
 # What registers its commands here needs the group, so it comes last.
-from marketsim.cli import audit_numbers, audit_reading  # noqa: E402, F401
+from marketsim.cli import audit_import, audit_numbers, audit_reading  # noqa: E402, F401

@@ -60,6 +60,12 @@ class Session:
         other._named = self._named
         return other
 
+    def beside(self) -> "Session":
+        """The same, for what is told beside the result: on standard error, and not as JSON."""
+        other = self.on(self.err)
+        other.json = False
+        return other
+
     @property
     def silent(self) -> bool:
         """Whether nothing for people goes to standard output."""
