@@ -43,12 +43,9 @@ def _check_format(data: bytes, path: Path) -> None:
         created = msgspec.json.decode(first, type=dict[str, msgspec.Raw])
     except (ValueError, RecursionError):
         return
-    form = bytes(created.get("format", b"0"))
-    if (
-        bytes(created.get("type", b"")) == b'"market.created"'
-        and form.isdigit()
-        and int(form) > FORMAT_NEWEST
-    ):
+    form = bytes(created.get("format", b"0"))[:9]
+    begins = bytes(created.get("type", b"")) == b'"market.created"'
+    if begins and form.isdigit() and int(form) > FORMAT_NEWEST:
         todo = "read it with a newer marketsim"
         raise InputError(
             f"the log is of format {int(form)}, newer than {FORMAT_NEWEST}", where=str(path), todo=todo

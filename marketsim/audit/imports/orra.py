@@ -30,7 +30,7 @@ _UNWANTED = {
 }
 
 
-class _Entry(msgspec.Struct, rename="camel"):
+class _Entry(msgspec.Struct, rename="camel", frozen=True):
     entry_type: str
     id: str
     timestamp: str
@@ -42,7 +42,7 @@ class _Entry(msgspec.Struct, rename="camel"):
     orchestration_id: str = ""
 
 
-class _Document(msgspec.Struct, rename="camel"):
+class _Document(msgspec.Struct, rename="camel", frozen=True):
     entries: list[_Entry] = []
     orchestration_id: str = ""
     id: str = ""

@@ -31,30 +31,30 @@ _FAILED = (2, "STATUS_CODE_ERROR")
 _BAD_ENDS = ("compensated", "stuck", "abandoned", "failed")
 
 
-class _Attribute(msgspec.Struct):
+class _Attribute(msgspec.Struct, frozen=True):
     key: str
     value: dict[str, Any] = {}
 
 
-class _Resource(msgspec.Struct):
+class _Resource(msgspec.Struct, frozen=True):
     attributes: list[_Attribute] = []
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, frozen=True):
     code: int | str = 0
     message: str = ""
 
 
-class _Link(msgspec.Struct, rename="camel"):
+class _Link(msgspec.Struct, rename="camel", frozen=True):
     span_id: str = ""
 
 
-class _SpanEvent(msgspec.Struct):
+class _SpanEvent(msgspec.Struct, frozen=True):
     name: str = ""
     attributes: list[_Attribute] = []
 
 
-class _Span(msgspec.Struct, rename="camel"):
+class _Span(msgspec.Struct, rename="camel", frozen=True):
     trace_id: str
     span_id: str
     parent_span_id: str = ""
@@ -67,16 +67,16 @@ class _Span(msgspec.Struct, rename="camel"):
     links: list[_Link] = []
 
 
-class _Scope(msgspec.Struct):
+class _Scope(msgspec.Struct, frozen=True):
     spans: list[_Span] = []
 
 
-class _ResourceSpans(msgspec.Struct, rename="camel"):
+class _ResourceSpans(msgspec.Struct, rename="camel", frozen=True):
     resource: _Resource = _Resource()
     scope_spans: list[_Scope] = []
 
 
-class _Request(msgspec.Struct, rename="camel"):
+class _Request(msgspec.Struct, rename="camel", frozen=True):
     resource_spans: list[_ResourceSpans]
 
 
@@ -135,10 +135,11 @@ def _spans(data: bytes, path: Path) -> list[_Told]:
         for resource in request.resource_spans:
             service = str(_attributes(resource.resource.attributes).get("service.name", ""))
             for span in (span for scope in resource.scope_spans for span in scope.spans):
-                start, end = (
-                    _nanos(each, path) for each in (span.start_time_unix_nano, span.end_time_unix_nano)
+                start_ns = _nanos(span.start_time_unix_nano, path)
+                end_ns = _nanos(span.end_time_unix_nano, path)
+                told.append(
+                    _Told(span, _attributes(span.attributes), service, len(told) + 1, start_ns, end_ns)
                 )
-                told.append(_Told(span, _attributes(span.attributes), service, len(told) + 1, start, end))
     return told
 
 
@@ -238,10 +239,5 @@ def _set_end(course: Course, root: _Told | None) -> None:
     course.saga = _first(root.attributes, _SAGA) or root.span.name or "trace"
     course.ended_ns = root.end_ns or None
     outcome = _first(root.attributes, _OUTCOME)
-    course.failed = root.span.status.code in _FAILED or outcome in (
-        "compensated",
-        "stuck",
-        "abandoned",
-        "failed",
-    )
+    course.failed = root.span.status.code in _FAILED or outcome in _BAD_ENDS
     course.reason = root.span.status.message

@@ -14,26 +14,8 @@ from marketsim.saga.errors import InputError
 __all__ = ["looks_like", "read", "undone_by"]
 
 _REVERT_FIRST = frozenset(
-    [
-        "abort",
-        "cancel",
-        "compensate",
-        "deallocate",
-        "delete",
-        "free",
-        "refund",
-        "release",
-        "remove",
-        "restore",
-        "reverse",
-        "revert",
-        "rollback",
-        "unbook",
-        "undo",
-        "unlock",
-        "unreserve",
-        "void",
-    ]
+    ["abort", "cancel", "compensate", "delete", "free", "refund", "release", "remove", "restore", "reverse"]
+    + ["revert", "rollback", "unbook", "undo", "unlock", "unreserve", "void"]
 )
 _REVERT_LAST = frozenset(["compensation", "compensate", "revert", "reversal", "rollback", "undo"])
 _FILLERS = frozenset(["activity", "task", "step"])
@@ -44,49 +26,49 @@ _SILENT = "says nothing of an operation"
 _MORE_ATTEMPTS = "the history keeps the last attempt only"
 
 
-class _Name(msgspec.Struct):
+class _Name(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-class _Application(msgspec.Struct, rename="camel"):
+class _Application(msgspec.Struct, rename="camel", frozen=True):
     type: str = ""
     non_retryable: bool = False
 
 
-class _Timeout(msgspec.Struct, rename="camel"):
+class _Timeout(msgspec.Struct, rename="camel", frozen=True):
     timeout_type: str = ""
 
 
-class _Failure(msgspec.Struct, rename="camel"):
+class _Failure(msgspec.Struct, rename="camel", frozen=True):
     message: str = ""
     application_failure_info: _Application = _Application()
     timeout_failure_info: _Timeout = _Timeout()
 
 
-class _Began(msgspec.Struct, rename="camel"):
+class _Began(msgspec.Struct, rename="camel", frozen=True):
     workflow_type: _Name = _Name()
     workflow_id: str = ""
     original_execution_run_id: str = ""
 
 
-class _Scheduled(msgspec.Struct, rename="camel"):
+class _Scheduled(msgspec.Struct, rename="camel", frozen=True):
     activity_type: _Name = _Name()
     activity_id: str = ""
     task_queue: _Name = _Name()
 
 
-class _Answer(msgspec.Struct, rename="camel"):
+class _Answer(msgspec.Struct, rename="camel", frozen=True):
     scheduled_event_id: int | str = ""
     attempt: int = 0
     failure: _Failure = _Failure()
 
 
-class _Ended(msgspec.Struct, rename="camel"):
+class _Ended(msgspec.Struct, rename="camel", frozen=True):
     failure: _Failure = _Failure()
     reason: str = ""
 
 
-class _Event(msgspec.Struct, rename="camel"):
+class _Event(msgspec.Struct, rename="camel", frozen=True):
     event_id: int | str
     event_type: str
     event_time: str = ""
@@ -101,11 +83,11 @@ class _Event(msgspec.Struct, rename="camel"):
     workflow_execution_terminated_event_attributes: _Ended = _Ended()
 
 
-class _History(msgspec.Struct):
+class _History(msgspec.Struct, frozen=True):
     events: list[_Event]
 
 
-class _Wrapped(msgspec.Struct):
+class _Wrapped(msgspec.Struct, frozen=True):
     history: _History
 
 

@@ -101,11 +101,9 @@ class _Telling:
         # Where times decide, what had ended by then comes before what begins at the same moment.
         return (call.turn,) if self.course.ordered else (call.started_ns, call.turn)
 
-    def _put(
-        self, event: e.Event, time_ns: int, phase: int, turn: int, *, ends: int = 1, sub: int = 0
-    ) -> None:
+    def _put(self, event: e.Event, time_ns: int, phase: int, turn: int, sub: int = 0, later: int = 1) -> None:
         event.time = stamp_of(time_ns)
-        self.placed.append(((time_ns, phase, 1 if self.course.ordered else ends, turn, sub), event))
+        self.placed.append(((time_ns, phase, 1 if self.course.ordered else later, turn, sub), event))
 
     def _operation(self, call: Call) -> None:
         instance = self._instance(call)
@@ -155,10 +153,8 @@ class _Telling:
 
     def _answer(self, call: Call, event: e.Event | None) -> None:
         if event is not None:
-            ends = 0 if call.started_ns < call.ended_ns else 1
-            self._put(
-                event, max(call.started_ns, call.ended_ns), 1, call.end_turn or call.turn, ends=ends, sub=1
-            )
+            ended_ns = max(call.started_ns, call.ended_ns)
+            self._put(event, ended_ns, 1, call.end_turn or call.turn, 1, int(ended_ns == call.started_ns))
 
     def _instance(self, call: Call) -> _Instance:
         """The operation that is tried again, or a new one."""
