@@ -13,10 +13,8 @@ from marketsim.saga.errors import InputError
 
 __all__ = ["looks_like", "read", "undone_by"]
 
-_REVERT_FIRST = frozenset(
-    ["abort", "cancel", "compensate", "delete", "free", "refund", "release", "remove", "restore", "reverse"]
-    + ["revert", "rollback", "unbook", "undo", "unlock", "unreserve", "void"]
-)
+_REVERT_FIRST = frozenset(["abort", "cancel", "compensate", "delete", "free", "refund", "release", "remove"])
+_REVERT_FIRST |= frozenset(["restore", "reverse", "revert", "rollback", "unbook", "undo", "unlock", "void"])
 _REVERT_LAST = frozenset(["compensation", "compensate", "revert", "reversal", "rollback", "undo"])
 _FILLERS = frozenset(["activity", "task", "step"])
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
