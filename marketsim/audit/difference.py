@@ -1,5 +1,6 @@
 """Where two streams part: the first event that differs, and both sides from there on."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -92,7 +93,7 @@ def compare(
 
 def _keys(times: bool, hashes: bool, transactions: bool) -> Key:
     """A function from the events of one side, in order, to what is compared of each."""
-    names: dict[bytes, bytes] = {}
+    names: dict[str, tuple[re.Pattern[bytes], bytes]] = {}
     began: list[str] = []
     known: dict[int, bytes] = {}
 
@@ -102,24 +103,27 @@ def _keys(times: bool, hashes: bool, transactions: bool) -> Key:
             return known[event.seq]
         if transactions:
             if isinstance(event, TransactionBegan):
-                names.setdefault(event.transaction.encode(), b"@")
+                names.setdefault(event.transaction, (_name(event.transaction), b'"@'))
                 began.append(event.time)
             elif isinstance(event, OrderPlaced):
-                names.setdefault(event.order.encode(), b"@order%d" % len(names))
+                names.setdefault(event.order, (_name(event.order), b'"@order%d' % len(names)))
         time = event.time if times else ""
         if time and transactions and began:
             time = _passed(began[0], time)
         fields = {} if hashes else {"seq": 0, "prev": ""}
         line = encode(msgspec.structs.replace(event, time=time, **fields))
-        for name, stand_in in names.items():
-            line = line.replace(b'"%b"' % name, b'"%b"' % stand_in).replace(
-                b'"%b:' % name, b'"%b:' % stand_in
-            )
+        for pattern, stand_in in names.values():
+            line = pattern.sub(stand_in, line)
         known.clear()
         known[event.seq] = line
         return line
 
     return key
+
+
+def _name(text: str) -> re.Pattern[bytes]:
+    """A name in a line: a whole string, or the first part of one, such as a key."""
+    return re.compile(re.escape(msgspec.json.encode(text)[:-1]) + rb"(?![\w-])")
 
 
 def _passed(since: str, time: str) -> str:

@@ -15,7 +15,7 @@ from marketsim.saga.errors import InputError
 __all__ = ["looks_like", "read"]
 
 _WHAT = "log of orra"
-_PREFIXES = ("task_fail_", "comp_data_", "comp_attempt_", "comp_complete_", "comp_fail_", "evt_")
+_PREFIX = re.compile(r"(task_fail|comp_(data|attempt|complete|partial|fail(ure)?|expired)|evt)_")
 _SUFFIXED = ("task_failure", "compensation_attempted", "task_status")
 _INPUT = "task0"
 _ANSWERS: dict[str, Outcome] = {
@@ -73,7 +73,7 @@ def _logs(data: bytes, path: Path) -> Iterator[tuple[str, list[_Entry]]]:
     first = data.lstrip().partition(b"\n")[0]
     if data.lstrip()[:1] == b"[":
         yield from _by_orchestration(decoded(data, list[_Entry], path, _WHAT))
-    elif b'"entryType"' in first and b'"entries"' not in first and first.rstrip().endswith(b"}"):
+    elif _is_entry(first):
         yield from _by_orchestration(decoded_lines(data, _Entry, path, _WHAT))
     else:
         members = decoded(data, dict[str, msgspec.Raw], path, _WHAT)
@@ -82,6 +82,13 @@ def _logs(data: bytes, path: Path) -> Iterator[tuple[str, list[_Entry]]]:
             yield document.orchestration_id or document.id or "orchestration", document.entries
         else:
             yield from decoded(data, dict[str, list[_Entry]], path, _WHAT).items()
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return "entryType" in msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (ValueError, RecursionError):
+        return False
 
 
 def _by_orchestration(entries: list[_Entry]) -> Iterator[tuple[str, list[_Entry]]]:
@@ -164,11 +171,7 @@ def _task_of(entry: _Entry) -> str:
     named = value.get("taskId") if isinstance(value, dict) else None
     if isinstance(named, str) and named:
         return named.lower()
-    name = entry.id
-    for prefix in _PREFIXES:
-        if name.startswith(prefix):
-            name = name.removeprefix(prefix)
-            if entry.entry_type in _SUFFIXED:
-                name = re.sub(r"_[^_]*$", "", name) if "_" in name else name
-            break
+    name = _PREFIX.sub("", entry.id, count=1) if _PREFIX.match(entry.id) else entry.id
+    if name != entry.id and entry.entry_type in _SUFFIXED:
+        name = name.rpartition("_")[0] or name  # What follows is drawn by lot, for each entry anew.
     return name.lower()
