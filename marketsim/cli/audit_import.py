@@ -10,6 +10,7 @@ from marketsim.audit.export import export_json, export_jsonl
 from marketsim.cli.audit import audit_app
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
+from marketsim.cli.render.text import one_line
 from marketsim.cli.session import Session, command
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import TransactionBegan
@@ -120,7 +121,7 @@ def _header(imported: "Imported", name: str, file: Path) -> dict[str, Any]:
 def _note_unmapped(session: Session, unmapped: "list[Unmapped]") -> None:
     for each in unmapped[:_UNMAPPED_SHOWN_MAX]:
         times = f" ({each.count:,} times)" if each.count > 1 else ""
-        session.note(f"not taken in: {each.what}{times}: {each.why}; first at {each.where}")
+        session.note(one_line(f"not taken in: {each.what}{times}: {each.why}; first at {each.where}"))
     if len(unmapped) > _UNMAPPED_SHOWN_MAX:
         more = len(unmapped) - _UNMAPPED_SHOWN_MAX
         session.note(f"and {more:,} more kinds were not taken in; --json --check lists them all")
