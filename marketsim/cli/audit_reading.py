@@ -127,7 +127,7 @@ def follow(
         return 0
     coming = _coming(session, follower, wanted)
     if session.json:
-        _emit_events(session, coming)
+        _emit_events(session, coming, live=True)
     else:
         painted = line_painter(session.out)
         for event in coming:
@@ -152,13 +152,14 @@ def _has_ended(events: Iterable[Event], transaction: str) -> bool:
     return any(isinstance(event, ENDS) and event.transaction == transaction for event in events)
 
 
-def _emit_events(session: Session, events: Iterable[Event]) -> None:
-    session.out.write('{"events": [')
-    before = "\n"
+def _emit_events(session: Session, events: Iterable[Event], *, live: bool = False) -> None:
+    """Write one document with an event a line; where they come ``live``, each line ends at once."""
+    session.out.write('{"events": [\n')
+    before, after, later = ("", "\n", ",") if live else ("", "", ",\n")
     try:
         for event in events:
-            session.out.write(before + escaped_json(encode(event).decode()))
-            before = ",\n"
+            session.out.write(before + escaped_json(encode(event).decode()) + after)
+            before = later
     finally:  # What follows a log ends with an interrupt, and is a document all the same.
         session.out.write("\n]}\n")
 

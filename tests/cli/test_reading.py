@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_the_same_filters_choose_what_is_exported_and_counted(cli, used):
 
 def test_show_keeps_to_the_filters_too(cli, used):
     ran = cli("audit", "show", "tx-2", "--operation", "release_stock", "--type", "compensation")
-    assert ran.out.count("release_stock") == 2
+    assert ran.out.count("compensation.") == 2
     assert "2 of 16 events of tx-2" in ran.out
     assert len(cli("audit", "show", "tx-2", "--json", "--type", "fault").document["events"]) == 1
 
@@ -188,13 +189,9 @@ def test_hostile_text_stays_harmless_in_colour(tmp_path, command):
     story.do("Book\x1b[31m").fail("Pay\u202e").end()
     (tmp_path / "h.json").write_text(story.text())
     (tmp_path / "market" / "audit").mkdir(parents=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "marketsim", "audit", "import", "h.json", "--format", "jsonl"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=True,
-    )
-    (tmp_path / "market" / "audit" / "000001.jsonl").write_bytes(done.stdout)
+    words = ["audit", "import", "h.json", "--format", "jsonl", "--output", "h.jsonl"]
+    subprocess.run([sys.executable, "-m", "marketsim", *words], cwd=tmp_path, check=True)
+    (tmp_path / "h.jsonl").replace(tmp_path / "market" / "audit" / "000001.jsonl")
     (tmp_path / "market" / "catalog.json").write_text("{}")
     name = "w\x1b]0;x\x07\x1b[2J\nfake"
     more = ["--from-start", "-t", name] if command == "follow" else ["--no-pager"]
@@ -289,22 +286,29 @@ def test_what_cannot_be_compared_is_bad_input(cli, used, sides, told):
 # Following.
 
 
-def started(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextmanager
+def started(folder: Path, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    follower = subprocess.Popen(
         [sys.executable, "-m", "marketsim", "audit", "follow", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=folder,
     )
+    with follower:
+        try:
+            yield follower
+        finally:
+            follower.kill()
 
 
 def test_follow_shows_what_others_write_until_it_is_interrupted(cli, used, tmp_path):
-    with started(tmp_path, "--from-start", "--type", "transaction.committed") as follower:
+    with started(tmp_path, "--from-start", "--type", "transaction.began") as follower:
         assert follower.stdout is not None
         assert follower.stderr is not None
-        assert "tx-1" in follower.stdout.readline()
-        assert cli("purchase", "laptop-1").code == 0
+        for name in ("tx-1", "tx-2", "tx-3"):
+            assert name in follower.stdout.readline()
+        cli("purchase", "laptop-1")
         assert "tx-4" in follower.stdout.readline()
         follower.send_signal(signal.SIGINT)
         assert follower.wait(timeout=20) == 130
