@@ -24,56 +24,65 @@ __all__ = ["import_log"]
 _UNMAPPED_SHOWN_MAX = 20
 
 
+_From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="export|otlp|orra|temporal",
+        help="The file's format; else it is guessed.",
+        show_default=False,
+    ),
+]
+_Check = Annotated[bool, typer.Option("--check", help="Run the checks, and print what they find.")]
+_Compensation = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--compensation",
+        metavar="OPERATION=REVERT",
+        help="Which revert undoes which operation. Repeat it.",
+        show_default=False,
+    ),
+]
+_ReadOnly = Annotated[
+    list[str] | None,
+    typer.Option("--read-only", help="An operation that needs no revert. Repeat it.", show_default=False),
+]
+_OperationAttribute = Annotated[
+    str,
+    typer.Option(
+        "--operation-attribute",
+        metavar="KEY",
+        help="OTLP: the attribute that names the operation; 'name' for the span's own name.",
+        show_default=False,
+    ),
+]
+_CompensationAttribute = Annotated[
+    str,
+    typer.Option(
+        "--compensation-attribute",
+        metavar="KEY",
+        help="OTLP: the attribute that marks a revert.",
+        show_default=False,
+    ),
+]
+_Form = Annotated[
+    str, typer.Option("--format", metavar="json|jsonl", help="One document, or an event a line.")
+]
+
+
 @command(
     audit_app, "import", example="marketsim audit import market/audit/000001.jsonl --check", market=False
 )
 def import_log(
     session: Session,
     file: Annotated[Path, typer.Argument(help="The file to take in.", show_default=False)],
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="export|otlp|orra|temporal",
-            help="The file's format; else it is guessed.",
-            show_default=False,
-        ),
-    ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Run the checks, and print what they find.")] = False,
-    compensation: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--compensation",
-            metavar="OPERATION=REVERT",
-            help="Which revert undoes which operation. Repeat it.",
-            show_default=False,
-        ),
-    ] = None,
-    read_only: Annotated[
-        list[str] | None,
-        typer.Option("--read-only", help="An operation that needs no revert. Repeat it.", show_default=False),
-    ] = None,
-    operation_attribute: Annotated[
-        str,
-        typer.Option(
-            "--operation-attribute",
-            metavar="KEY",
-            help="OTLP: the attribute that names the operation; 'name' for the span's own name.",
-            show_default=False,
-        ),
-    ] = "",
-    compensation_attribute: Annotated[
-        str,
-        typer.Option(
-            "--compensation-attribute",
-            metavar="KEY",
-            help="OTLP: the attribute that marks a revert.",
-            show_default=False,
-        ),
-    ] = "",
-    form: Annotated[
-        str, typer.Option("--format", metavar="json|jsonl", help="One document, or an event a line.")
-    ] = "json",
+    source: _From = None,
+    check: _Check = False,
+    compensation: _Compensation = None,
+    read_only: _ReadOnly = None,
+    operation_attribute: _OperationAttribute = "",
+    compensation_attribute: _CompensationAttribute = "",
+    form: _Form = "json",
     output: Output = None,
     force: Force = False,
 ) -> int:

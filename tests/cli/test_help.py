@@ -106,6 +106,7 @@ def test_the_examples_work_one_after_another(cli, sampled):
     assert {name: code for name, code in ends.items() if code} == {
         "purchase": 3,
         "failures list": 4,
+        "audit diff": 1,
         **closed,
     }
 
