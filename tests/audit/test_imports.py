@@ -16,7 +16,7 @@ from marketsim.audit.export import export_json, export_jsonl
 from marketsim.audit.imports import source
 from marketsim.audit.imports.formats import FORMATS, take_in
 from marketsim.audit.imports.history import Imported, Mapping, Rest, instant_ns, stamp_of
-from marketsim.audit.imports.temporal import undone_by
+from marketsim.audit.imports.temporal import reverts_among
 from marketsim.audit.log import LogWriter
 from marketsim.audit.verify import verify
 from marketsim.saga import events as e
@@ -194,6 +194,22 @@ def test_an_operation_that_is_tried_again_is_the_same(tmp_path):
     assert broken(imported) == []
 
 
+def test_a_revert_is_of_what_may_have_landed_and_not_of_a_later_one_that_failed(tmp_path):
+    story = Temporal().do("BookHotel").fail("BookHotel").do("CancelHotel").end()
+    assert broken(taken(tmp_path, story.text())) == []
+
+
+def test_a_history_of_very_many_calls_is_taken_in_quickly(tmp_path):
+    story = Temporal()
+    for number in range(3000):
+        story.do("BookHotel", f"Visit{number}").fail("BookHotel")
+    for number in reversed(range(3000)):
+        story.do(f"UndoVisit{number}", "CancelHotel")
+    for each in story.end().events:
+        each["eventTime"] = "2026-01-01T00:00:00Z"
+    assert broken(taken(tmp_path, story.text())) == []
+
+
 @pytest.mark.parametrize("answer", ["failure", "partial", "expired"])
 def test_a_revert_that_did_not_succeed_leaves_a_dead_letter(tmp_path, answer):
     imported = taken(tmp_path, Orra().do("hotel").fail("charge").revert("hotel", answer=answer).text())
@@ -260,7 +276,7 @@ def test_orras_entries_come_in_several_shapes(tmp_path, shape):
 )
 def test_a_revert_is_known_by_its_name(revert, operation):
     names = ["BookHotel", "charge_payment", "Withdraw", "ReserveStock", "CancelFlight", revert]
-    assert undone_by(revert, names) == operation
+    assert reverts_among(names).get(revert, "") == operation
 
 
 def test_pairs_that_a_person_names_come_first(tmp_path):

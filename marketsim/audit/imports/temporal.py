@@ -11,7 +11,7 @@ from marketsim.audit.imports.source import decoded
 from marketsim.audit.imports.translate import translated
 from marketsim.saga.errors import InputError
 
-__all__ = ["looks_like", "read", "undone_by"]
+__all__ = ["looks_like", "read", "reverts_among"]
 
 _REVERT_FIRST = frozenset(["abort", "cancel", "compensate", "delete", "free", "refund", "release", "remove"])
 _REVERT_FIRST |= frozenset(["restore", "reverse", "revert", "rollback", "unbook", "undo", "unlock", "void"])
@@ -109,34 +109,41 @@ def read(data: bytes, path: Path, mapping: Mapping) -> Imported:
     ActivityTaskScheduled is the intent of a call; Completed, Failed, TimedOut and Canceled are its answer:
     succeeded, failed, unknown (failed where it never started), unknown. A failure that is not marked
     nonRetryable counts as unknown if the workflow reverts that operation: to its author it may have
-    landed. An activity is a revert if ``mapping.pairs`` says so, or by its name, as undone_by tells.
+    landed. An activity is a revert if ``mapping.pairs`` says so, or by its name, as reverts_among tells.
     Raises InputError for what is no such history.
     """
     rest = Rest()
     courses = [_course(history.events, rest, path) for history in _histories(data, path)]
     for course in courses:
-        names = [call.name for call in course.calls]
+        undone = reverts_among(call.name for call in course.calls) | mapping.pairs
         for call in course.calls:
-            call.reverts = mapping.pairs.get(call.name) or undone_by(call.name, names)
+            call.reverts = undone.get(call.name, "")
     return Imported(translated(courses, mapping, "temporal"), rest.listed())
 
 
-def undone_by(name: str, names: Iterable[str]) -> str:
-    """Which of these activities one of this name undoes, by the words in it; empty for none.
+def reverts_among(names: Iterable[str]) -> dict[str, str]:
+    """Which of these activities undo another one of them, by the words in their names, and which.
 
     ``CancelHotel`` undoes ``BookHotel``, ``refund_payment`` undoes ``charge_payment``, ``UndoBookHotel``
     and ``BookHotelCompensation`` undo ``BookHotel``.
     """
-    words = _words(name)
-    candidates = [(each, _words(each)) for each in names if each != name]
-    if len(words) > 1 and words[-1] in _REVERT_LAST:
-        return next((each for each, own in candidates if own == words[:-1]), "")
-    if len(words) > 1 and words[0] in _REVERT_FIRST:
-        thing = words[1:]
-        exact = [each for each, own in candidates if own == thing]
-        same = [each for each, own in candidates if own[1:] == thing and own[0] not in _REVERT_FIRST]
-        return next(iter([*exact, *same]), "")
-    return ""
+    split = {name: tuple(_words(name)) for name in names}
+    whole: dict[tuple[str, ...], str] = {}
+    things: dict[tuple[str, ...], str] = {}
+    for name, words in split.items():
+        whole.setdefault(words, name)
+        if words[0] not in _REVERT_FIRST and words[-1] not in _REVERT_LAST:
+            things.setdefault(words[1:], name)
+    found: dict[str, str] = {}
+    for name, words in split.items():
+        operation = ""
+        if len(words) > 1 and words[-1] in _REVERT_LAST:
+            operation = whole.get(words[:-1], "")
+        elif len(words) > 1 and words[0] in _REVERT_FIRST:
+            operation = whole.get(words[1:]) or things.get(words[1:], "")
+        if operation and operation != name:
+            found[name] = operation
+    return found
 
 
 def _words(name: str) -> list[str]:

@@ -25,7 +25,8 @@ def translated(courses: Iterable[Course], mapping: Mapping, origin: str) -> list
 
     - An intent stands where the call was made, its outcome where the answer came.
     - Operations of the same name are numbered, ``charge``, ``charge.2``, unless the earlier one had failed.
-    - A revert belongs to the newest operation of its kind that is not reverted yet; if all are, to the last.
+    - A revert belongs to the newest operation of its name that may have landed and is not reverted yet; if
+      there is none, to the one that was reverted last.
     - The way back begins before the first revert, or where a transaction fails.
     - What has failed or reverted anything ends as compensated, or as stuck where a revert never succeeded:
       whether all was reverted that should have been is for the checks to say.
@@ -54,13 +55,11 @@ def _chained(events: list[e.Event]) -> list[e.Event]:
 
 
 class _Instance(msgspec.Struct):
-    """One operation of a transaction under a name of its own."""
+    """One operation of a transaction under a name of its own; ``open`` while it may have to be reverted."""
 
     name: str
-    family: str
-    key: str
     calls: list[Call]
-    undone: int = 0
+    open: bool = False
 
 
 class _Telling:
@@ -70,6 +69,11 @@ class _Telling:
         self.course, self.transaction = course, transaction
         self.mapping, self.reverted = mapping, reverted
         self.instances: list[_Instance] = []
+        self.latest: dict[tuple[str, str], _Instance] = {}
+        self.counts: dict[str, int] = {}
+        self.open: dict[str, list[_Instance]] = {}
+        self.undone: dict[str, _Instance] = {}
+        self.undoing = {call.reverts for call in course.calls if call.reverts}
         self.attempts: dict[tuple[str, str], int] = {}
         self.verdicts: dict[str, bool] = {}
         self.placed: list[Placed] = []
@@ -108,6 +112,9 @@ class _Telling:
     def _operation(self, call: Call) -> None:
         instance = self._instance(call)
         instance.calls.append(call)
+        if not instance.open and (call.outcome != "failed" or not call.certain):
+            instance.open = True
+            self.open.setdefault(call.name, []).append(instance)
         place: dict[str, Any] = {"transaction": self.transaction, "operation": instance.name}
         place_attempt = self._attempt(instance.name, "")
         started = e.OperationStarted(
@@ -129,7 +136,7 @@ class _Telling:
 
     def _distrusted(self, call: Call) -> bool:
         """Whether the other engine reverts what failed for no certain reason: to it, it may have landed."""
-        return not call.certain and any(each.reverts == call.name for each in self.course.calls)
+        return not call.certain and call.name in self.undoing
 
     def _revert(self, call: Call) -> None:
         operation = self._target(call)
@@ -158,13 +165,14 @@ class _Telling:
 
     def _instance(self, call: Call) -> _Instance:
         """The operation that is tried again, or a new one."""
-        same = [each for each in self.instances if each.family == call.name and each.key == call.key]
-        if same and (call.key or self._had_failed(same[-1].calls[-1], call)):
-            return same[-1]
-        number = 1 + sum(1 for each in self.instances if each.family == call.name)
+        last = self.latest.get((call.name, call.key))
+        if last is not None and (call.key or self._had_failed(last.calls[-1], call)):
+            return last
+        number = self.counts[call.name] = self.counts.get(call.name, 0) + 1
         name = name_of(call.name) if number == 1 else f"{name_of(call.name)}.{number}"
-        self.instances.append(_Instance(name, call.name, call.key, []))
-        return self.instances[-1]
+        made = self.latest[call.name, call.key] = self.latest[call.name, ""] = _Instance(name, [])
+        self.instances.append(made)
+        return made
 
     def _had_failed(self, earlier: Call, call: Call) -> bool:
         if earlier.outcome in ("", "succeeded"):
@@ -175,15 +183,19 @@ class _Telling:
 
     def _target(self, call: Call) -> str:
         """The operation that a revert undoes."""
-        own = [each for each in self.instances if call.reverts in (each.family, each.name)]
-        if call.key:
-            own = [each for each in own if each.key == call.key] or own
-        open_ones = [each for each in own if not each.undone]
-        if not own:
+        waiting = self.open.get(call.reverts, [])
+        instance = (
+            (self.latest.get((call.reverts, call.key)) if call.key else None)
+            or (waiting[-1] if waiting else None)
+            or self.undone.get(call.reverts)
+            or self.latest.get((call.reverts, ""))
+        )
+        if instance is None:
             return name_of(call.reverts)
-        instance = (open_ones or sorted(own, key=lambda each: each.undone))[-1]
         if call.outcome == "succeeded":
-            instance.undone = 1 + max(each.undone for each in own)
+            self.undone[call.reverts] = instance
+            if waiting and waiting[-1] is instance:
+                waiting.pop()
         return instance.name
 
     def _attempt(self, operation: str, compensation: str) -> int:
