@@ -28,8 +28,8 @@ _From = Annotated[
     str | None,
     typer.Option(
         "--from",
-        metavar="export|otlp|orra|temporal",
-        help="The file's format; else it is guessed.",
+        metavar="FORMAT",
+        help="The file's format: export, otlp, orra or temporal; else it is guessed.",
         show_default=False,
     ),
 ]
@@ -38,8 +38,8 @@ _Compensation = Annotated[
     list[str] | None,
     typer.Option(
         "--compensation",
-        metavar="OPERATION=REVERT",
-        help="Which revert undoes which operation. Repeat it.",
+        metavar="PAIR",
+        help="Which revert undoes which operation, as in charge=refund. Repeat it.",
         show_default=False,
     ),
 ]
@@ -50,7 +50,7 @@ _ReadOnly = Annotated[
 _OperationAttribute = Annotated[
     str,
     typer.Option(
-        "--operation-attribute",
+        "--operation-key",
         metavar="KEY",
         help="OTLP: the attribute that names the operation; 'name' for the span's own name.",
         show_default=False,
@@ -59,7 +59,7 @@ _OperationAttribute = Annotated[
 _CompensationAttribute = Annotated[
     str,
     typer.Option(
-        "--compensation-attribute",
+        "--revert-key",
         metavar="KEY",
         help="OTLP: the attribute that marks a revert.",
         show_default=False,

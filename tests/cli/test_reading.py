@@ -94,6 +94,21 @@ def test_a_filter_that_cannot_be_meant_is_bad_input(cli, used, command, options,
     assert told in ran.err
 
 
+@pytest.mark.parametrize("command", ["list", "stats", "show", "diff"])
+def test_a_log_of_a_newer_format_is_told_as_such(cli, used, command):
+    path = used / "audit" / "000001.jsonl"
+    path.write_text(
+        path.read_text()
+        .replace('{"currency"', '{"bells":1,"currency"')
+        .replace('"origin"', '"format":2,"origin"', 1)
+    )
+    words = {"show": ["tx-1"], "diff": ["market", "market"]}.get(command, [])
+    ran = cli("audit", command, *words)
+    assert ran.code == 2
+    told = "audit/000001.jsonl:1: the log is of format 2, newer than 1 (read it with a newer marketsim)"
+    assert ran.err == f"error: {told}\n"
+
+
 # The pager.
 
 KEEP = """

@@ -121,7 +121,7 @@ def read(data: bytes, path: Path, mapping: Mapping) -> Imported:
     courses = [_course(trace, spans, rest, path) for trace, spans in traces.items()]
     courses = [course for course in courses if course.calls]
     if not courses:
-        todo = f"name the attribute with --operation-attribute, or give {SPAN_NAME} for the spans' own names"
+        todo = f"name the attribute with --operation-key, or give {SPAN_NAME} for the spans' own names"
         raise InputError("no span names its operation", where=str(path), todo=todo)
     return Imported(translated(courses, mapping, "otlp"), rest.listed())
 
