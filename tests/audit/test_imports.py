@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit.histories import Orra, Temporal, Trace, written
+from audit.histories import Orra, Temporal, Trace, attribute, written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -303,6 +303,24 @@ def test_other_attributes_and_the_spans_own_names_can_be_named(tmp_path):
         assert kinds(imported)[-3:] == ["operation.started", "operation.succeeded", "transaction.committed"]
     with pytest.raises(InputError, match="no span names its operation"):
         taken(tmp_path, text)
+
+
+def test_a_span_may_say_that_it_is_read_only_or_open_or_unknown(tmp_path):
+    story = Trace()
+    story.span("look", story.root["spanId"], **{"saga.operation": "look", "saga.kind": "read_only"})
+    imported = taken(tmp_path, story.fail("charge").end().text())
+    assert broken(imported) == []
+    story.spans[2]["events"] = [{"name": "operation.failed"}, {"name": "operation.unknown"}]
+    assert "operation.unknown" in kinds(taken(tmp_path, story.text()))
+    story.spans[2]["attributes"].append(attribute("marketsim.open", True))
+    assert "operation.failed" not in kinds(taken(tmp_path, story.text()))
+
+
+def test_a_trace_that_is_no_transaction_is_listed(tmp_path):
+    story, other = Trace().do("hotel").end(failed=False), Trace()
+    other.span("dead_letter.resolved", other.root["spanId"], **{"marketsim.operation": "hotel"})
+    told = taken(tmp_path, story.text() + "\n" + other.text().replace("abab", "cdcd")).unmapped
+    assert [each.what for each in told] == ["span dead_letter.resolved", "trace"]
 
 
 def test_traces_come_one_a_line_too(tmp_path):

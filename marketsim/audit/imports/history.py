@@ -50,7 +50,7 @@ class Call(msgspec.Struct):
 
     ``turn`` and ``end_turn`` are places in the file, ``key`` tells operations of one name apart, where the
     engine does. ``certain`` says of a failure that nothing can have taken effect, ``revertible`` whether
-    the engine knows a revert; None if it does not tell.
+    the engine knows a revert; None if it does not tell. ``kind`` is that of an operation, where it is told.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Call(msgspec.Struct):
     reason: str = ""
     certain: bool = True
     revertible: bool | None = None
+    kind: str = ""
 
 
 class Course(msgspec.Struct):

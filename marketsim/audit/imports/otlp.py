@@ -9,6 +9,7 @@ from marketsim.audit.imports.history import Call, Course, Imported, Mapping, Res
 from marketsim.audit.imports.source import decoded, decoded_lines
 from marketsim.audit.imports.translate import translated
 from marketsim.saga.errors import InputError
+from marketsim.saga.events import EVENT_TYPES
 
 __all__ = ["COMPENSATION_ATTRIBUTES", "OPERATION_ATTRIBUTES", "SPAN_NAME", "looks_like", "read"]
 
@@ -24,9 +25,14 @@ SPAN_NAME = "name"
 _TRANSACTION = ("marketsim.transaction", "saga.transaction")
 _SAGA = ("marketsim.saga", "saga.name")
 _OUTCOME = ("marketsim.outcome", "saga.outcome")
+_KIND = ("marketsim.kind", "saga.kind")
+_KINDS = ("read_only", "compensatable", "pivot", "retriable")
+_OPEN = ("marketsim.open",)
 _WHAT = "OTLP in JSON"
 _TIMEOUTS = ("timeout", "deadline_exceeded", "timeouterror")
 _UNNAMED = "no attribute names its operation"
+_OUTCOMES = ("operation.succeeded", "operation.failed", "operation.unknown", "operation.aborted")
+_TOLD_BY_STATUS = ("operation.", "compensation.", "transaction.")
 _FAILED = (2, "STATUS_CODE_ERROR")
 _BAD_ENDS = ("compensated", "stuck", "abandoned", "failed")
 
@@ -119,6 +125,9 @@ def read(data: bytes, path: Path, mapping: Mapping) -> Imported:
             linked = (named.get(link.span_id, "") for link in each.span.links)
             each.operation = mapping.pairs.get(each.compensation) or next(filter(None, linked), "")
     courses = [_course(trace, spans, rest, path) for trace, spans in traces.items()]
+    for course in courses:
+        if not course.calls:
+            rest.add("trace", "no span in it names an operation", f"{path}: trace {name_of(course.name)}")
     courses = [course for course in courses if course.calls]
     if not courses:
         todo = f"name the attribute with --operation-key, or give {SPAN_NAME} for the spans' own names"
@@ -165,10 +174,11 @@ def _map(told: _Told, mapping: Mapping) -> None:
     compensation_keys = (
         (mapping.compensation_attribute,) if mapping.compensation_attribute else COMPENSATION_ATTRIBUTES
     )
-    told.operation = _first(own, operation_keys)
+    # What our own export tells of an event that is no call is a span that is named after its type.
+    told.operation = _first(own, operation_keys) if span.name not in EVENT_TYPES else ""
     if mapping.operation_attribute == SPAN_NAME and SPAN_NAME not in own and span.parent_span_id:
         told.operation = span.name
-    mark = _first(own, compensation_keys)
+    mark = _first(own, compensation_keys) if span.name not in EVENT_TYPES else ""
     if mark and mark.lower() != "false":
         told.compensation = span.name if mark.lower() == "true" else mark
     if told.operation in mapping.pairs:  # It names the revert, and a person says what that undoes.
@@ -213,20 +223,29 @@ def _call(told: _Told, rest: Rest, where: str) -> Call:
         ended_ns=told.end_ns,
         end_turn=told.turn,
     )
-    if not told.end_ns:
+    kind = _first(told.attributes, _KIND)
+    call.kind = kind if kind in _KINDS and not told.compensation else ""
+    if not told.end_ns or _first(told.attributes, _OPEN) == "true":
+        call.ended_ns = 0
         return call
     exceptions = [_attributes(each.attributes) for each in span.events if each.name == "exception"]
     for each in span.events:
-        if each.name != "exception":
+        if each.name != "exception" and not each.name.startswith(_TOLD_BY_STATUS):
             rest.add(f"span event {each.name}", "it is no answer to a call", where)
     why = exceptions[-1] if exceptions else {}
     call.outcome = "failed" if span.status.code in _FAILED else "succeeded"
     if call.outcome == "failed":
         call.code = str(told.attributes.get("error.type") or why.get("exception.type") or "failed")
         call.reason = span.status.message or str(why.get("exception.message") or "")
-        if call.code.lower().rpartition(".")[2] in _TIMEOUTS:
+        if call.code.lower().rpartition(".")[2] in _TIMEOUTS or _is_unknown(span):
             call.outcome = "unknown"
     return call
+
+
+def _is_unknown(span: _Span) -> bool:
+    """Whether our own export says so: the last outcome among the events of the span tells."""
+    outcomes = [each.name for each in span.events if each.name in _OUTCOMES]
+    return bool(outcomes) and outcomes[-1] == "operation.unknown"
 
 
 def _set_end(course: Course, root: _Told | None) -> None:

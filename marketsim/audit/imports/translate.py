@@ -205,6 +205,8 @@ class _Telling:
     def _kind(self, call: Call) -> str:
         if call.name in self.mapping.read_only or call.revertible is False:
             return "read_only"
+        if call.kind:
+            return call.kind
         return "compensatable" if call.revertible or call.name in self.reverted else ""
 
     def _turn_back(self, time_ns: int, phase: int, turn: int) -> None:
