@@ -61,19 +61,23 @@ class Filter(msgspec.Struct, frozen=True):
     """Which events are wanted: those that meet every condition that is set.
 
     ``types`` are names of event types, or the first part of one (``operation``, ``operation.``).
-    ``since`` is an RFC 3339 time, or the number of an event; both are included. Raises InputError
-    for a type that there is none of, and for a ``since`` that is neither.
+    ``operations`` are names of operations or reverts, or of families of them (``reserve_stock`` for
+    ``reserve_stock.laptop-1``). ``since`` and ``until`` are RFC 3339 times, or numbers of events; both
+    ends are included. Raises InputError for a type that there is none of, and for what is no time.
     """
 
     transaction: str | None = None
     types: list[str] = []
     since: str | None = None
+    operations: list[str] = []
+    until: str | None = None
 
     def __post_init__(self) -> None:
         for kind in self.types:
             _check_type(kind)
-        if self.since is not None and not _NUMBER.fullmatch(self.since):
-            _instant(self.since)
+        for end in (self.since, self.until):
+            if end is not None and not _NUMBER.fullmatch(end):
+                _instant(end)
 
     def matches(self, event: Event) -> bool:
         """Whether the event is wanted."""
@@ -81,11 +85,11 @@ class Filter(msgspec.Struct, frozen=True):
             return False
         if self.types and not any(_is_of(event.type, kind) for kind in self.types):
             return False
-        if self.since is None:
-            return True
-        if _NUMBER.fullmatch(self.since):
-            return event.seq >= int(self.since)
-        return event.time.removesuffix("Z") >= _instant(self.since)
+        if self.operations and not _is_about(event, self.operations):
+            return False
+        if self.since is not None and _side_of(event, self.since) < 0:
+            return False
+        return self.until is None or _side_of(event, self.until) <= 0
 
 
 def export_json(events: Iterable[Event], header: JSONObject) -> Iterator[str]:
@@ -288,6 +292,20 @@ def _not_ours(what: str, where: str) -> InputError:
 
 def _is_of(name: str, kind: str) -> bool:
     return name == kind or name.startswith(kind.rstrip(".") + ".")
+
+
+def _is_about(event: Event, operations: list[str]) -> bool:
+    names = (getattr(event, "operation", ""), getattr(event, "compensation", ""))
+    return any(_is_of(name, wanted) for name in names if name for wanted in operations)
+
+
+def _side_of(event: Event, end: str) -> int:
+    """Below 0 for an event before a number or a time, 0 for one at it, above 0 for one after it."""
+    if _NUMBER.fullmatch(end):
+        return event.seq - int(end)
+    time, instant = event.time.removesuffix("Z"), _instant(end)
+    time = time.rstrip("0").rstrip(".") if "." in time else time
+    return (time > instant) - (time < instant)
 
 
 def _check_type(kind: str) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "Redactor",
     "card_numbers",
     "commitment",
+    "is_token",
     "marked",
     "plain",
     "restored",
@@ -83,7 +84,8 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 class Redactor:
     """Replaces what is personal in events, under one secret; ``count`` is the number of events changed.
 
-    Personal is: every field of a customer but the ``id``; what stands under a key such as ``email`` or
+    Personal is: every field of a customer but the ``id`` and the sums of what was ``bought``, which the
+    orders in the log tell as well; what stands under a key such as ``email`` or
     ``phone``; and whatever looks like a card number (see ``card_numbers``), in a key, in a text, or as
     an integer that is no amount, span of time or count. Ids are pseudonyms and stay, and so does whatever
     is needed to verify an event's place: number, time, type, and the hash before it.
@@ -117,7 +119,7 @@ class Redactor:
         }
 
     def _member(self, key: str, value: Any, person: bool) -> Any:
-        if _is_personal(key) or (person and key != "id"):
+        if _is_personal(key) or (person and key != "id" and not _is_sum(key, value)):
             return value if value in (None, "", [], {}) else self.token(value)
         if isinstance(value, bool) or (isinstance(value, int) and _is_count(key)):
             return value
@@ -206,6 +208,11 @@ def _may_be_personal(event: Event, line: bytes) -> bool:
     return any(part in small for part in _PERSONAL_PARTS)
 
 
+def is_token(text: str) -> bool:
+    """Whether a text is a token and nothing else."""
+    return _TOKENS.fullmatch(text) is not None
+
+
 def tokens_in(text: str) -> set[str]:
     """The tokens in a text, such as the line of an event."""
     return set(_TOKENS.findall(text)) if TOKEN in text else set()
@@ -261,6 +268,11 @@ def _is_card(digits: str) -> bool:
 
 def _is_personal(key: str) -> bool:
     return key.lower().replace("_", "").replace("-", "") in _PERSONAL
+
+
+def _is_sum(key: str, value: Any) -> bool:
+    """Whether this is what an excerpt of the history says of a customer's orders: a replay needs it."""
+    return key == "bought" and isinstance(value, dict) and value.keys() == {"orders", "lines"}
 
 
 def _is_count(key: str) -> bool:

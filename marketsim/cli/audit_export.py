@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from marketsim.audit.export import Filter
 from marketsim.audit.segments import read_events
-from marketsim.cli.audit_filters import Since, Transaction, Types, chosen_events
+from marketsim.cli.audit_filters import Operations, Since, Transaction, Types, Until, chosen_events
 from marketsim.cli.audit_group import audit_app, read_bytes
 from marketsim.cli.output import Force, Output, target_of, write_output
 from marketsim.cli.session import Session, command
@@ -47,7 +48,9 @@ def export(
     ] = "json",
     transaction: Transaction = None,
     types: Types = None,
+    operations: Operations = None,
     since: Since = None,
+    until: Until = None,
     personal: Annotated[
         bool, typer.Option("--include-personal", help="Keep customers' fields and card numbers.")
     ] = False,
@@ -60,14 +63,16 @@ def export(
     Fields of customers (not their ids) and card numbers are replaced by commitments.
     """
     made = _format(session, form, output)
-    if types and made.needs_ends:
-        raise InputError(f"{form} is made of whole transactions", where="--type", todo="leave --type out")
+    if (types or operations) and made.needs_ends:
+        option = "--type" if types else "--operation"
+        raise InputError(f"{form} is made of whole transactions", where=option, todo=f"leave {option} out")
     if salt_file is not None:
         if personal:
             raise InputError("nothing is redacted, so there is no secret", where="--salt-file")
         target_of(salt_file, force)
-    chosen = chosen_events(session, transaction, types, since)
-    header = _header(session, transaction, whole=not types and since is None)
+    wanted = Filter(transaction, types or [], since, operations or [], until)
+    chosen = chosen_events(session, wanted)
+    header = _header(session, transaction, whole=wanted == Filter(transaction))
     records, header, redactor = _redacted(chosen, header, personal)
     with _secret_kept(salt_file, redactor, force):
         write_output(session, made.export(records, header), output, force, is_json=made.is_json)

@@ -20,14 +20,14 @@ def log_folder(session: Session) -> Path:
     return session.market / "audit"
 
 
-def read_bytes(path: Path, size_bytes_max: int) -> bytes:
+def read_bytes(path: Path, size_bytes_max: int, what: str = "file") -> bytes:
     """A small file that was given; raises InputError if it is larger, or cannot be read."""
     try:
         with path.open("rb") as file:
             data = file.read(size_bytes_max + 1)
     except OSError as error:
         told = (error.strerror or type(error).__name__).lower()
-        raise InputError(f"the file cannot be read: {told}", where=str(path)) from error
+        raise InputError(f"the {what} cannot be read: {told}", where=str(path)) from error
     if len(data) > size_bytes_max:
-        raise InputError(f"the file is larger than {size_bytes_max} bytes", where=str(path))
+        raise InputError(f"the {what} is larger than {size_bytes_max:,} bytes", where=str(path))
     return data

@@ -46,6 +46,12 @@ def test_the_tree_has_every_command_that_there_is():
     assert {"purchase", "audit verify", "scenarios new", "catalog restock"} <= set(NAMES)
 
 
+def test_the_audits_commands_stand_in_the_order_of_their_use():
+    audit = [words[1] for words, _ in TREE if words[0] == "audit"]
+    assert audit[:6] == ["list", "show", "follow", "stats", "diff", "verify"]
+    assert audit[-4:] == ["export", "disclose", "import", "schema"]
+
+
 @pytest.mark.parametrize(("words", "command"), TREE, ids=NAMES)
 def test_help_opens_with_a_sentence_and_ends_with_an_example(cli, words, command):
     ran = cli(*words, "--help")
@@ -132,6 +138,7 @@ def test_the_examples_work_one_after_another(cli, sampled):
         "purchase": 3,
         "checkout": 3,
         "failures list": 4,
+        "audit diff": 1,
         **closed,
     }
 

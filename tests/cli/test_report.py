@@ -218,11 +218,19 @@ def test_a_name_is_text_in_the_diagram(told: Cli, tmp_path: Path) -> None:
 
 
 def test_an_exported_file_gives_the_picture_that_the_market_gave(told: Cli) -> None:
-    assert told("audit", "export", "-t", "tx-3", "--output", "tx-3.json").code == 0
+    whole = ("--include-personal", "--output", "tx-3.json")
+    assert told("audit", "export", "-t", "tx-3", *whole).code == 0
     assert told("report", "tx-3.json", "--svg").out == told("report", "tx-3", "--svg").out
     assert told("audit", "export", "--output", "all.json").code == 0
     one = told("report", "all.json", "tx-2", "--mermaid")
     assert one.out == told("report", "tx-2", "--mermaid").out
+
+
+def test_of_a_redacted_customer_the_picture_tells_the_id(told: Cli) -> None:
+    assert told("audit", "export", "-t", "tx-3", "--output", "tx-3.json").code == 0
+    redacted = told("report", "tx-3.json", "--svg").out
+    name = re.findall(r" for user-1( \([^)]*\));", told("report", "tx-3", "--svg").out)[0]
+    assert redacted == told("report", "tx-3", "--svg").out.replace(name, "")
 
 
 def test_json_gives_the_facts_and_nothing_else(told: Cli) -> None:
