@@ -75,6 +75,8 @@ def check_names(folder: Path, wanted: Filter) -> None:
     for event in read_events(folder):
         if isinstance(event, TransactionBegan):
             transactions.add(event.transaction)
+            if event.transaction == wanted.transaction and not wanted.operations:
+                return  # The rest of a long log need not be read for a name.
         elif isinstance(event, OperationStarted):
             operations.add(event.operation)
         elif compensation := getattr(event, "compensation", ""):
