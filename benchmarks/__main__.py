@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks import catalog_size, engine, log, start_up, verify, webhooks
+from benchmarks import catalog_size, engine, exports, log, start_up, verify, webhooks
 from benchmarks.side_by_side import Figure
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "engine": engine.figures,
     "catalog-size": catalog_size.figures,
     "verify": verify.figures,
+    "exports": exports.figures,
     "webhooks": webhooks.figures,
 }
 

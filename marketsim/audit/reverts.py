@@ -8,6 +8,8 @@ from marketsim.audit.findings import ERROR, WARNING, Finding
 from marketsim.audit.story import Deed, Story, found, left_of, moved, moves_text, standing_text
 from marketsim.saga.events import (
     CompensationStarted,
+    CompensationSucceeded,
+    OperationSucceeded,
     OrderCancelled,
     OrderPlaced,
     TransactionCommitted,
@@ -15,6 +17,11 @@ from marketsim.saga.events import (
 )
 
 __all__ = ["causeless", "dead_letters", "reverted_once", "reverts_in_order", "reverts_with_cause"]
+
+_TO_BE_REVERTED = ("compensatable", "")
+"""The kinds of operations that leave something: where another engine does not tell, it is assumed."""
+
+_UNTOLD = "if nothing is left of it to revert, say so: --read-only with its name"
 
 
 def reverted_once(story: Story) -> Iterator[Finding]:
@@ -24,6 +31,32 @@ def reverted_once(story: Story) -> Iterator[Finding]:
             yield from _postings_reverted(story, deed)
     if story.cancelled or (story.undone_by_right and story.placed):
         yield from _orders_cancelled(story)
+    if story.foreign:
+        yield from _answers_reverted(story)
+
+
+def _answers_reverted(story: Story) -> Iterator[Finding]:
+    """What can be said where no effects are told: by the answers, one success has one revert."""
+    for name, deed in story.deeds.items():
+        undone = [event for event in deed.verdicts if type(event) is CompensationSucceeded]
+        done = [event for event in deed.outcomes if type(event) is OperationSucceeded]
+        missing = story.undone_by_right and done and not undone and deed.kind in _TO_BE_REVERTED
+        if len(undone) > 1:
+            problem = f"{name} was reverted {len(undone)} times: by the answers, each revert took effect"
+        elif missing and name not in story.letters:
+            problem = f"{name} succeeded and was never reverted"
+        else:
+            continue
+        yield found(
+            "reverted-once",
+            ERROR,
+            problem,
+            undone[1] if len(undone) > 1 else done[-1],
+            operation=name,
+            expected="1 revert that succeeded",
+            actual=f"{len(undone)} that succeeded",
+            remedy=_UNTOLD if missing and not deed.kind else "",
+        )
 
 
 def _postings_reverted(story: Story, deed: Deed) -> Iterator[Finding]:

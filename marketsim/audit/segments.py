@@ -13,12 +13,14 @@ from marketsim.saga.errors import LogDamaged, MarketError, quoted
 from marketsim.saga.events import GENESIS, Event, decode
 
 __all__ = [
+    "FORMAT_NEWEST",
     "LINE_BYTES_MAX",
     "RESTORE",
     "START",
     "LogReader",
     "Position",
     "blocks",
+    "check_format",
     "check_position",
     "cut_torn_line",
     "frontier_at",
@@ -30,6 +32,9 @@ __all__ = [
     "segment_name",
     "segments",
 ]
+
+FORMAT_NEWEST = 1
+"""The newest format of events, as market.created tells it, that is read."""
 
 LINE_BYTES_MAX = 1 << 20
 """The longest line that is written or read, without its newline."""
@@ -101,6 +106,8 @@ class LogReader:
         before, hashes = self.position, [self.position.prev]
         if len(lines[0]) > LINE_BYTES_MAX:
             self._refuse(path, 0, f"the line is longer than {LINE_BYTES_MAX} bytes")
+        if not before.size:
+            check_format(lines[0], place(path, 1))
         for index, line in enumerate(lines):
             try:
                 event = decode(line)
@@ -121,6 +128,21 @@ class LogReader:
     def _refuse(self, path: Path, index: int, what: str) -> NoReturn:
         line = _newlines(path, self.position.offset) + index + 1
         raise LogDamaged(what, where=place(path, line), todo=RESTORE)
+
+
+def check_format(line: bytes, where: str) -> None:
+    """Raise MarketError for the first line of a log of a newer format, whose other lines may be strange."""
+    try:
+        created = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (ValueError, RecursionError):
+        return
+    form = bytes(created.get("format", b"0"))[:9]
+    begins = bytes(created.get("type", b"")) == b'"market.created"'
+    if begins and form.isdigit() and int(form) > FORMAT_NEWEST:
+        todo = "read it with a newer marketsim"
+        raise MarketError(
+            f"the log is of format {int(form)}, newer than {FORMAT_NEWEST}", where=where, todo=todo
+        )
 
 
 def check_position(folder: Path, position: Position) -> None:

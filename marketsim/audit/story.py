@@ -10,6 +10,7 @@ from marketsim.audit.findings import Finding
 from marketsim.saga import events as e
 
 __all__ = [
+    "FOREIGN",
     "MONEY",
     "MONEY_AUTHORIZED",
     "MONEY_MERCHANT",
@@ -32,6 +33,9 @@ __all__ = [
     "printable",
     "standing_text",
 ]
+
+FOREIGN = "foreign"
+"""The policy of a transaction that another engine ran: its rules are unknown, and so is what took effect."""
 
 STOCK = "stock:"
 STOCK_AVAILABLE = "stock:available"
@@ -106,6 +110,11 @@ class Story(msgspec.Struct):
     def undone_by_right(self) -> bool:
         """Whether the end says that what was done was undone (but for the dead letters)."""
         return isinstance(self.end, e.TransactionCompensated | e.TransactionStuck)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether answers are all that is known of it: another engine ran it, and no effects are told."""
+        return self.began is not None and self.began.policy == FOREIGN
 
     def deed(self, operation: str) -> Deed:
         """The operation of this name, new if nothing was heard of it before."""

@@ -1,90 +1,27 @@
 """`marketsim audit`: read the log, verify it, and hand it on."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Annotated, Any
-
 import msgspec
-import typer
 
-from marketsim.audit.export import Filter, export_json, export_jsonl
-from marketsim.audit.segments import LogReader, read_events
-from marketsim.cli import complete
-from marketsim.cli.audit_group import audit_app, log_folder
+from marketsim.cli import (  # They register their commands on the group.
+    audit_export,  # noqa: F401
+    audit_import,  # noqa: F401
+    audit_numbers,  # noqa: F401
+    audit_proofs,  # noqa: F401
+    audit_reading,  # noqa: F401
+    audit_verify,  # noqa: F401
+)
+from marketsim.cli.audit_group import audit_app
 from marketsim.cli.output import Force, Output, write_output
-from marketsim.cli.render.text import escaped_json, one_line
 from marketsim.cli.session import Session, command
-from marketsim.saga.errors import InputError, nearest, quoted
-from marketsim.saga.events import ENDS, Event, TransactionBegan, encode, events_schema
+from marketsim.saga.events import events_schema
 
 __all__ = ["audit_app"]
 
-
-_Transaction = Annotated[
-    str | None,
-    typer.Option(
-        "--transaction",
-        "-t",
-        help="Only this transaction.",
-        show_default=False,
-        autocompletion=complete.transactions,
-    ),
-]
-_Types = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--type", help="Only this type of event, or its first part: compensation.", show_default=False
-    ),
-]
-_Since = Annotated[
-    str | None, typer.Option("--since", help="From this time (RFC 3339) or number on.", show_default=False)
-]
-
-
-@command(audit_app, "list", example="marketsim audit list --type compensation")
-def list_events(
-    session: Session, transaction: _Transaction = None, types: _Types = None, since: _Since = None
-) -> int:
-    """List the events of the log, one a line."""
-    chosen = _chosen(session, transaction, types, since)
-    if session.json:
-        _emit_events(session, chosen)
-        return 0
-    if session.quiet:
-        return 0
-    count = 0
-    for event in chosen:
-        count += 1
-        name, place = getattr(event, "transaction", ""), _place(event)
-        session.say(one_line(f"{event.seq:>7}  {event.time}  {name:<8} {event.type:<28} {place}".rstrip()))
-    session.say(f"{count:,} events")
-    return 0
-
-
-@command(audit_app, "show", example="marketsim audit show tx-1")
-def show(
-    session: Session,
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="TRANSACTION|SEQ",
-            help="A transaction, or an event's number.",
-            autocompletion=complete.transactions,
-        ),
-    ],
-) -> int:
-    """Show a transaction as a timeline with what it came to, or one event whole."""
-    folder = log_folder(session)
-    if what.isascii() and what.isdigit():
-        found = next((event for event in read_events(folder) if event.seq == int(what)), None)
-        if found is None:
-            raise InputError(
-                f"there is no event {what}", where=str(session.market), todo="see: marketsim audit list"
-            )
-        if session.json or not session.quiet:
-            session.emit(_object(found))
-        return 0
-    return _show_transaction(session, list(read_events(folder)), what)
+_ORDER = (
+    *("list", "show", "follow", "stats", "diff"),
+    *("verify", "checks", "prove", "check-proof", "keygen", "sign"),
+    *("export", "disclose", "import", "schema"),
+)
 
 
 @command(audit_app, "checks", example="marketsim audit checks", market=False)
@@ -103,30 +40,6 @@ def list_checks(session: Session) -> int:
     return 0
 
 
-@command(audit_app, "export", example="marketsim audit export --transaction tx-1 --output tx-1.json")
-def export(
-    session: Session,
-    form: Annotated[
-        str, typer.Option("--format", metavar="json|jsonl", help="One document, or an event a line.")
-    ] = "json",
-    transaction: _Transaction = None,
-    types: _Types = None,
-    since: _Since = None,
-    output: Output = None,
-    force: Force = False,
-) -> int:
-    """Write the events, all or chosen, as one JSON document or as JSON Lines."""
-    if form not in ("json", "jsonl"):
-        raise InputError(
-            f"no format is called {quoted(form)}", where="--format", todo=nearest(form, ["json", "jsonl"])
-        )
-    chosen = _chosen(session, transaction, types, since)
-    header = _header(session, transaction, whole=not types and since is None)
-    pieces = export_json(chosen, header) if form == "json" else export_jsonl(chosen)
-    write_output(session, pieces, output, force)
-    return 0
-
-
 @command(audit_app, "schema", example="marketsim audit schema --output event.schema.json", market=False)
 def schema(session: Session, output: Output = None, force: Force = False) -> int:
     """Print the JSON Schema of one event, for an editor or a reader of your own."""
@@ -135,121 +48,5 @@ def schema(session: Session, output: Output = None, force: Force = False) -> int
     return 0
 
 
-def _chosen(
-    session: Session, transaction: str | None, types: list[str] | None, since: str | None
-) -> Iterator[Event]:
-    folder = log_folder(session)
-    wanted = Filter(transaction=transaction, types=types or [], since=since)
-    if transaction is not None:
-        _check_transaction(folder, transaction)
-    return (event for event in _tracked(session, LogReader(folder)) if wanted.matches(event))
-
-
-def _check_transaction(folder: Path, transaction: str) -> None:
-    names = {event.transaction for event in read_events(folder) if isinstance(event, TransactionBegan)}
-    if transaction not in names:
-        raise InputError(f"there is no transaction {quoted(transaction)}", todo=nearest(transaction, names))
-
-
-def _tracked(session: Session, events: Iterable[Event]) -> Iterator[Event]:
-    from marketsim.cli.render.progress import tracked
-
-    return tracked(events, "reading", session.err)
-
-
-def _emit_events(session: Session, events: Iterable[Event]) -> None:
-    session.out.write('{"events": [')
-    before = "\n"
-    for event in events:
-        session.out.write(before + escaped_json(encode(event).decode()))
-        before = ",\n"
-    session.out.write("\n]}\n")
-
-
-def _place(event: Event) -> str:
-    """What an event is about, in a few words."""
-    name = getattr(event, "compensation", "") or getattr(event, "operation", "")
-    attempt = getattr(event, "attempt", 0)
-    words = [f"{name}@{attempt}" if attempt > 1 else name]
-    for key in ("fault", "code", "rule", "reason", "order", "delay_us", "source", "key"):
-        value = getattr(event, key, "")
-        if value:
-            words.append(f"{key} {value}")
-            break
-    if (rules := getattr(event, "guardrails", None)) is not None:
-        words.append(f"guardrails {len(rules)}")
-    return " ".join(word for word in words if word)
-
-
-def _show_transaction(session: Session, history: list[Event], name: str) -> int:
-    from marketsim.cli.outcome import outcome_of, stock_now
-    from marketsim.market.excerpt import history_before
-    from marketsim.market.world import World
-
-    own = [event for event in history if getattr(event, "transaction", "") == name]
-    began = own[0] if own else None
-    if not isinstance(began, TransactionBegan):
-        names = [event.transaction for event in history if isinstance(event, TransactionBegan)]
-        raise InputError(f"there is no transaction {quoted(name)}", todo=nearest(name, names))
-    world = World.of(history[: began.seq - 1])
-    outcome = outcome_of(history_before(world, began.request), own)
-    if session.json:
-        session.emit({"outcome": outcome, "events": own})
-        return 0
-    if session.quiet:
-        return 0
-    from marketsim.cli.render.summary import show_summary
-    from marketsim.cli.render.theme import glyphs_for
-    from marketsim.cli.render.timeline import Timeline
-
-    console = session.console()
-    Timeline(session.out, on=console).show_all(own)
-    if not any(isinstance(event, ENDS) for event in own):
-        session.say("\n  open: the process that ran it died; finish it with: marketsim recover")
-        return 0
-    for event in own:
-        world.apply(event)
-    show_summary(outcome, stock_now(outcome, world), console, glyphs_for(session.out), exits=False)
-    return 0
-
-
-def _header(session: Session, transaction: str | None, *, whole: bool) -> dict[str, Any]:
-    """What an exported document says beside its events: the head, and what a replay needs to know."""
-    from marketsim.audit.checkpoint import read_checkpoint
-
-    head = read_checkpoint(session.market / "audit" / "checkpoint")
-    header: dict[str, Any] = {}
-    if head is not None:
-        header["head"] = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
-    if transaction is not None and whole:
-        header |= _surroundings(session.market / "audit", transaction)
-    return header
-
-
-def _surroundings(folder: Path, transaction: str) -> dict[str, Any]:
-    """The history in which one transaction began, and what others did in its world meanwhile."""
-    from marketsim.market.excerpt import history_before
-    from marketsim.market.world import World
-    from marketsim.saga.events import CatalogChanged, LedgerPosted, OrderCancelled, OrderPlaced
-
-    world, before, meanwhile, pending = World(), [], list[Event](), list[Event]()
-    for event in read_events(folder):
-        if isinstance(event, TransactionBegan) and event.transaction == transaction:
-            before = history_before(world, event.request)
-        if not before:
-            world.apply(event)
-        elif getattr(event, "transaction", "") == transaction:
-            meanwhile += pending
-            pending = []
-        elif isinstance(event, LedgerPosted | CatalogChanged | OrderPlaced | OrderCancelled):
-            pending.append(event)
-    found: dict[str, Any] = {"before": [_object(event) for event in before]}
-    return found | ({"meanwhile": [_object(event) for event in meanwhile]} if meanwhile else {})
-
-
-def _object(event: Event) -> Any:
-    return msgspec.json.decode(encode(event))
-
-
-# The other commands of the group register themselves on it.
-from marketsim.cli import audit_proofs, audit_verify  # noqa: E402, F401
+# The help lists them by what they are for, and not as their modules happen to be imported.
+audit_app.registered_commands.sort(key=lambda each: _ORDER.index(each.name or ""))

@@ -3,12 +3,12 @@
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from marketsim.cli.audit_group import audit_app, log_folder
+from marketsim.cli.audit_group import audit_app, log_folder, read_bytes
 from marketsim.cli.audit_verify import HeadFile, Keys, Trust, given_head, verifier_keys, verify_and_trust
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
@@ -135,10 +135,10 @@ def check_proof(
     head: HeadFile = None,
 ) -> int:
     """Check a proof with nothing but itself, and a key or a head of the log that you have."""
-    from marketsim.audit.portable import judge, parse_proof
+    from marketsim.audit.portable import PROOF_BYTES_MAX, judge, parse_proof
 
     keys, known = verifier_keys(key or ()), given_head(head) if head is not None else None
-    judgement = judge(parse_proof(_read(file), where=str(file)), keys, known)
+    judgement = judge(parse_proof(read_bytes(file, PROOF_BYTES_MAX, "proof"), where=str(file)), keys, known)
     if session.json:
         session.emit({"holds": not judgement.findings, **msgspec.structs.asdict(judgement)})
     elif not session.quiet:
@@ -215,14 +215,3 @@ def _unusable(file: Path, error: OSError) -> InputError:
     reason = (error.strerror or str(error)).lower()
     todo = "make one with: marketsim audit keygen" if isinstance(error, FileNotFoundError) else ""
     return InputError(f"the key file cannot be used: {reason}", where=str(file), todo=todo)
-
-
-def _read(file: Path) -> Any:
-    from marketsim.audit.portable import PROOF_BYTES_MAX
-
-    try:
-        with file.open("rb") as opened:
-            return opened.read(PROOF_BYTES_MAX + 1)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"the proof cannot be read: {reason}", where=str(file)) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from marketsim.cli.audit_group import audit_app, log_folder
+from marketsim.cli.audit_group import audit_app, log_folder, read_bytes
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command
 from marketsim.saga.errors import InputError, LogDamaged
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HeadFile", "Keys", "Trust", "given_head", "verifier_keys", "verify_and_trust"]
 
+_DISCLOSURE_BYTES_MAX = 1 << 20
+
 HeadFile = Annotated[
     Path | None,
     typer.Option("--head", metavar="FILE", help="A checkpoint that was kept elsewhere.", show_default=False),
@@ -31,6 +33,20 @@ Keys = Annotated[
         metavar="VKEY",
         help="A verifier key, or a file with one: its signature is due on the head.",
         show_default=False,
+    ),
+]
+_Exported = Annotated[
+    Path | None,
+    typer.Argument(metavar="FILE", help="An exported file, instead of the market's log.", show_default=False),
+]
+_Checks = Annotated[
+    list[str] | None,
+    typer.Option("--check", help="Only this check; see: marketsim audit checks.", show_default=False),
+]
+_Disclosures = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--disclosure", metavar="FILE", help="A value that was redacted in FILE.", show_default=False
     ),
 ]
 _TrustFile = Annotated[
@@ -58,11 +74,10 @@ class Trust(msgspec.Struct, frozen=True):
 @command(audit_app, "verify", example="marketsim audit verify")
 def verify(
     session: Session,
-    check: Annotated[
-        list[str] | None,
-        typer.Option("--check", help="Only this check; see: marketsim audit checks.", show_default=False),
-    ] = None,
+    file: _Exported = None,
+    check: _Checks = None,
     head: HeadFile = None,
+    disclosure: _Disclosures = None,
     key: Keys = None,
     trust: _TrustFile = None,
     no_trust: _NoTrust = False,
@@ -75,20 +90,39 @@ def verify(
     ] = None,
 ) -> int:
     """Verify that the log is the one that was written, and that the books balance."""
-    from marketsim.audit.checks import Examination
-
     if trust is not None and no_trust:
         raise InputError("--trust and --no-trust exclude each other", todo="give one of them")
-    folder = log_folder(session)
-    keys, examination = verifier_keys(key or ()), Examination(check or None)
-    given, where = given_head(head) if head is not None else None, _trust(session, trust, no_trust)
-    signed = _signed_text(head or folder / "checkpoint")
+    keys = verifier_keys(key or ())
+    if file is not None:
+        for name, given in (("--trust", trust), ("--explain", explain or None), ("--cores", cores)):
+            if given is not None:
+                raise InputError("this is for the market's log", where=name, todo="leave it out, or FILE")
+        return _verify_file(session, file, check or [], head, disclosure or [], keys)
+    if disclosure:
+        raise InputError("there is no FILE to hold it against", where="--disclosure")
+    where = _trust(session, trust, no_trust)
+    return _verify_log(session, check or [], head, keys, where, explain=explain, cores=cores)
+
+
+def _verify_log(
+    session: Session,
+    checks: list[str],
+    head: Path | None,
+    keys: "list[Key]",
+    where: Trust,
+    *,
+    explain: bool,
+    cores: int | None,
+) -> int:
+    from marketsim.audit.checks import Examination
+
+    folder, examination = log_folder(session), Examination(checks or None)
     verification = verify_and_trust(
         folder,
         where,
-        head=given,
+        head=given_head(head) if head is not None else None,
         keys=keys,
-        signed=signed,
+        signed=_signed_text(head or folder / "checkpoint"),
         see=_watched(session, examination.see),
         cores=cores,
     )
@@ -96,8 +130,44 @@ def verify(
     if session.json:
         session.emit(_facts(verification, where, findings, explain))
     elif not session.quiet:
-        _show(session, verification, findings, checks=len(check or ()), explain=explain)
+        _show(session, verification, findings, checks=len(checks), explain=explain)
         _say_where(session, where, findings)
+    return Exit.FINDING if any(each.severity == "error" for each in findings) else Exit.OK
+
+
+def _verify_file(
+    session: Session,
+    file: Path,
+    checks: list[str],
+    head: Path | None,
+    disclosures: list[Path],
+    keys: "list[Key]",
+) -> int:
+    """Verify an exported file as far as it goes; the checks run if nothing is left out of it."""
+    from marketsim.audit.checks import Examination
+    from marketsim.audit.exported import verify_export
+
+    if keys and head is None:
+        todo = "give the signed head with --head FILE"
+        raise InputError("an exported file is not signed", where="--key", todo=todo)
+    examination = Examination(checks or None)
+    verification, whole = verify_export(
+        file,
+        head=given_head(head) if head is not None else None,
+        disclosures=dict(map(_disclosure, disclosures)),
+        see=_watched(session, examination.see),
+    )
+    verification = _with_signatures(verification, keys, _signed_text(head) if head is not None else "")
+    findings = [*verification.findings]
+    if whole:
+        findings += examination.finish()
+    else:
+        said = "that the books balance: a part of a log cannot tell, so the checks were left out"
+        verification = msgspec.structs.replace(verification, not_proven=[*verification.not_proven, said])
+    if session.json:
+        session.emit(_facts(verification, Trust(None), findings, explain=False))
+    elif not session.quiet:
+        _show(session, verification, findings, checks=len(checks), checked=whole)
     return Exit.FINDING if any(each.severity == "error" for each in findings) else Exit.OK
 
 
@@ -155,6 +225,17 @@ def verifier_keys(texts: Sequence[str]) -> "list[Key]":
                 where, text = text, file.read(KEY_BYTES_MAX + 1).decode(errors="replace").strip()
         keys.append(parse_verifier_key(text, where=where))
     return keys
+
+
+def _disclosure(path: Path) -> tuple[str, Any]:
+    from marketsim.audit.exported import Disclosure
+
+    try:
+        found = msgspec.json.decode(read_bytes(path, _DISCLOSURE_BYTES_MAX), type=Disclosure)
+    except (ValueError, RecursionError) as error:
+        todo = "give what `marketsim audit disclose` wrote"
+        raise InputError("this is no disclosure", where=str(path), todo=todo) from error
+    return found.token, found.value
 
 
 def _trust(session: Session, named: Path | None, no_trust: bool) -> Trust:
@@ -235,7 +316,13 @@ def _facts(
 
 
 def _show(
-    session: Session, verification: "Verification", findings: "list[Finding]", *, checks: int, explain: bool
+    session: Session,
+    verification: "Verification",
+    findings: "list[Finding]",
+    *,
+    checks: int,
+    explain: bool = False,
+    checked: bool = True,
 ) -> None:
     from marketsim.audit.checks import CHECKS
     from marketsim.cli.render.summary import show_findings
@@ -245,13 +332,10 @@ def _show(
         session.say(f"  {line}")
     for line in verification.explanation if explain else ():
         session.say(f"    {line}")
-    show_findings(
-        findings,
-        session.console(),
-        glyphs_for(session.out),
-        checks=checks or len(CHECKS),
-        events=verification.size,
-    )
+    if checked or findings:
+        count = checks or len(CHECKS)
+        glyphs = glyphs_for(session.out)
+        show_findings(findings, session.console(), glyphs, checks=count, events=verification.size)
     for line in verification.not_proven:
         session.say(f"  not proven: {line}")
 

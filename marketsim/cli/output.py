@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from marketsim.cli.render.text import printable
 from marketsim.cli.session import Session
 from marketsim.saga.errors import InputError
 
-__all__ = ["Force", "Output", "write_output"]
+__all__ = ["Force", "Output", "target_of", "write_output"]
 
 Output = Annotated[
     Path | None,
@@ -19,20 +20,27 @@ Output = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
 
 
-def write_output(session: Session, pieces: Iterable[str], output: Path | None, force: bool) -> None:
-    """Write text, piece by piece. A file appears when it is complete, or not at all.
+def write_output(
+    session: Session,
+    pieces: Iterable[str] | Iterable[bytes],
+    output: Path | None,
+    force: bool,
+    *,
+    is_json: bool = True,
+) -> None:
+    """Write text or bytes, piece by piece. A file appears when it is complete, or not at all.
 
     Raises InputError for a file that exists (without ``force``) or cannot be written.
     """
     if output is None:
         for piece in pieces:
-            session.write_json(piece)
+            _print(session, str(piece), is_json)
         return
-    target = _target(output, force)
+    target = target_of(output, force)
     partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(pieces)
+        with partial.open("wb") as file:
+            file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
         partial.replace(target)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -44,8 +52,18 @@ def write_output(session: Session, pieces: Iterable[str], output: Path | None, f
     session.say(f"wrote {output}")
 
 
-def _target(output: Path, force: bool) -> Path:
-    """The file that is meant, if it may be written: no device, no pipe, and nothing that a market keeps."""
+def _print(session: Session, piece: str, is_json: bool) -> None:
+    if is_json:
+        session.write_json(piece)
+    else:  # Another program takes every character as it is; a terminal is protected from some.
+        session.out.write(printable(piece.replace("\r\n", "\n")) if session.out.isatty() else piece)
+
+
+def target_of(output: Path, force: bool) -> Path:
+    """The file that is meant, if it may be written: no device, no pipe, and nothing that a market keeps.
+
+    Raises InputError for any other, and for one that exists (without ``force``).
+    """
     target = output.resolve()
     if target.exists() and not target.is_file():
         raise InputError("this is no regular file", where=str(output), todo="leave --output out and redirect")

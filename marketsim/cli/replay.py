@@ -1,6 +1,6 @@
 """`marketsim replay`: run what was recorded again, and say where it differs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,7 +50,7 @@ def replay(
     ] = None,
 ) -> int:
     """Run a recorded transaction again and compare it, event by event, with what was recorded."""
-    events, before = _recorded(session, target)
+    events, before, leaves = _recorded(session, target)
     wanted = transaction or (target if before is None else None)
     where = target if before is not None else str(session.market)
     if before == [] and events and events[0].seq != 1:
@@ -73,12 +73,15 @@ def replay(
             todo=nearest(wanted or "", known),
         )
     if before is not None and all(each.difference is None for _, each in replays):
-        _check_chain(events, target)
+        _check_chain(events, leaves, target)
     return _tell(session, replays)
 
 
-def _recorded(session: Session, target: str) -> tuple[list[Event], list[Event] | None]:
-    """The events to choose from, and for a file the history that came before them (None: a market)."""
+def _recorded(session: Session, target: str) -> tuple[list[Event], list[Event] | None, dict[int, str]]:
+    """The events to choose from, and for a file the history that came before them (None: a market).
+
+    The last is the hash in the log of each event in which something was redacted, by its number.
+    """
     from marketsim.audit.export import read_export
     from marketsim.audit.segments import read_events
     from marketsim.market.directory import check_market
@@ -86,14 +89,14 @@ def _recorded(session: Session, target: str) -> tuple[list[Event], list[Event] |
     looks_like_file = "/" in target or target.endswith((".json", ".jsonl")) or Path(target).exists()
     if not looks_like_file:
         check_market(session.market)
-        return list(read_events(session.market / "audit")), None
+        return list(read_events(session.market / "audit")), None, {}
     exported = read_export(Path(target))
     try:
         before = [decode(msgspec.json.encode(each)) for each in exported.header.get("before", [])]
         meanwhile = [decode(msgspec.json.encode(each)) for each in exported.header.get("meanwhile", [])]
     except (ValueError, TypeError) as error:
         raise InputError(f"what came before is damaged: {error}", where=target) from None
-    return sorted([*exported.events, *meanwhile], key=lambda event: event.seq), before
+    return sorted([*exported.events, *meanwhile], key=lambda event: event.seq), before, exported.leaves
 
 
 def _parts(events: Sequence[Event], before: Sequence[Event], wanted: str | None) -> Iterator[_Part]:
@@ -146,10 +149,11 @@ def _watcher(session: Session, step: bool, until: int | None) -> Callable[[Event
     return watch
 
 
-def _check_chain(events: Sequence[Event], where: str) -> None:
+def _check_chain(events: Sequence[Event], leaves: Mapping[int, str], where: str) -> None:
     """Raise LogDamaged where two neighbours in a file do not belong together any more."""
     for one, other in pairwise(events):
-        if other.seq == one.seq + 1 and other.prev != leaf_hash(encode(one)):
+        own = leaves.get(one.seq) or leaf_hash(encode(one))
+        if other.seq == one.seq + 1 and other.prev != own:
             raise LogDamaged(
                 f"event {one.seq} ({one.type}) was altered after it was recorded",
                 where=where,

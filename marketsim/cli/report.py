@@ -247,9 +247,9 @@ def _title(world: "World", began: TransactionBegan) -> str:
 
 
 def _named(key: str, known: Mapping[str, Any]) -> str:
+    from marketsim.audit.redaction import is_token
+
     name = known[key].name if key in known else key
-    return (
-        key
-        if name == key
-        else f"{key} ({name if len(name) <= NAME_LENGTH_MAX else name[:NAME_LENGTH_MAX] + '…'})"
-    )
+    if name == key or is_token(name):
+        return key
+    return f"{key} ({name if len(name) <= NAME_LENGTH_MAX else name[:NAME_LENGTH_MAX] + '…'})"

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -53,6 +54,18 @@ class Session:
         self._wrote = False
         self.out = out or sys.stdout
         self.err = err or sys.stderr
+
+    def on(self, out: TextIO) -> "Session":
+        """The same, with another standard output."""
+        other = copy(self)
+        other.out = out
+        return other
+
+    def beside(self) -> "Session":
+        """The same, for what is told beside the result: on standard error, and not as JSON."""
+        other = self.on(self.err)
+        other.json = False
+        return other
 
     @property
     def silent(self) -> bool:

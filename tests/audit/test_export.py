@@ -202,6 +202,14 @@ STREAM: list[Event] = [
         (Filter(since="2025-01-01 00:00:01"), [4, 5]),
         (Filter(since="2025-01-02"), []),
         (Filter(transaction="tx-1", types=["ledger"], since="2"), [4]),
+        (Filter(until="3"), [1, 2, 3]),
+        (Filter(until="0"), []),
+        (Filter(since="2", until="3"), [2, 3]),
+        (Filter(since="3", until="2"), []),
+        (Filter(until="2025-01-01T00:00:00Z"), [1, 2]),
+        (Filter(until="2024-12-31"), []),
+        (Filter(until="2025-01-02"), [1, 2, 3, 4, 5]),
+        (Filter(operations=["no_such"]), []),
     ],
 )
 def test_a_filter_matches_what_meets_all_its_conditions(wanted, matched):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from marketsim.audit.checks import examine
+from marketsim.audit.story import FOREIGN
 from marketsim.saga import events as e
 
 if TYPE_CHECKING:
@@ -144,3 +146,74 @@ def test_a_wrong_stream_breaks_these_rules_and_no_others(
     rules: set[str],
 ) -> None:
     assert broken_rules(make_wrong) == rules
+
+
+# Where another engine ran it, answers are all there is.
+
+
+def answers_only(s: "Stream", *reverts: str, end: str = "compensated") -> None:
+    """A foreign transaction, without effects, that reverted these after the order could not be placed."""
+    s.begin()
+    s.change(e.TransactionBegan, policy=FOREIGN)
+    for name in ("reserve_stock", "charge_payment"):
+        s.start(name)
+        s.succeed(name)
+    s.refuse("place_order")
+    s.turn_back("place_order")
+    for number, name in enumerate(reverts):
+        attempt = 1 + reverts[:number].count(name)
+        s.start_revert(name, attempt=attempt)
+        s.end_revert(name, attempt=attempt)
+    if end == "compensated":
+        s.compensated()
+    elif end:
+        s.stuck(end)
+
+
+FOREIGN_ONES: list[tuple[tuple[str, ...], str, list[str]]] = [
+    (("charge_payment", "reserve_stock"), "compensated", []),
+    (("charge_payment",), "compensated", ["reserve_stock succeeded and was never reverted"]),
+    ((), "compensated", ["reserve_stock succeeded", "charge_payment succeeded"]),
+    (
+        ("charge_payment", "charge_payment", "reserve_stock"),
+        "compensated",
+        ["charge_payment was reverted 2 times"],
+    ),
+    (
+        ("reserve_stock", "charge_payment"),
+        "compensated",
+        ["reserve_stock was reverted before charge_payment"],
+    ),
+    (("charge_payment",), "reserve_stock", ["reserve_stock waits for a person"]),
+    (("charge_payment",), "", []),
+    (("charge_payment", "charge_payment"), "", ["charge_payment was reverted 2 times"]),
+]
+
+
+@pytest.mark.parametrize(("reverts", "end", "told"), FOREIGN_ONES)
+def test_of_a_foreign_transaction_the_answers_tell_what_was_reverted(
+    new_stream: type["Stream"], reverts: tuple[str, ...], end: str, told: list[str]
+) -> None:
+    stream = new_stream(stock=0)
+    answers_only(stream, *reverts, end=end)
+    findings = examine(stream.numbered())
+    assert len(findings) == len(told)
+    for finding, message in zip(findings, told, strict=True):
+        assert finding.message.startswith(message)
+        assert finding.seq
+
+
+@pytest.mark.parametrize("kind", ["read_only", "pivot", "retriable"])
+def test_what_leaves_nothing_or_cannot_go_back_needs_no_revert(new_stream: type["Stream"], kind: str) -> None:
+    stream = new_stream(stock=0)
+    answers_only(stream, "charge_payment")
+    index = stream.at(e.OperationStarted, "reserve_stock")
+    stream.events[index] = msgspec.structs.replace(stream.events[index], kind=kind)
+    assert examine(stream.numbered()) == []
+
+
+def test_of_our_own_transactions_the_ledger_speaks_and_not_the_answers(new_stream: type["Stream"]) -> None:
+    stream = new_stream(stock=0)
+    answers_only(stream, "charge_payment", "charge_payment")
+    stream.change(e.TransactionBegan, policy="default")
+    assert "reverted-once" not in {each.rule for each in examine(stream.numbered())}

@@ -149,7 +149,7 @@ TYPED = [
     ("audit list --since junk", "'junk' is no time"),
     ("audit list --since 2026-13-01", "'2026-13-01' is no time"),
     ("audit list --transaction tx-9", "there is no transaction 'tx-9'"),
-    ("audit export --format xml", "no format is called 'xml' (known: json, jsonl)"),
+    ("audit export --format xml", "no format is called 'xml' (known: chrome-trace, cloudevents, csv"),
     ("audit export --format jsnl", "no format is called 'jsnl' (did you mean 'jsonl'?)"),
     ("audit verify --check one-ordr", "there is no check 'one-ordr' (did you mean 'one-order'?)"),
     ("audit verify --head empty", "empty"),

@@ -345,6 +345,7 @@ READERS = [
     "audit verify",
     "audit checks",
     "audit export",
+    "audit export --format ocel",
     "audit schema",
     "faults list",
     "faults show timeout_after",
@@ -373,10 +374,13 @@ WRITERS = [
     "scenarios new mine.yaml",
     "catalog export catalog-copy.json",
     "audit export --output events.json",
+    "audit export --format csv --output events.csv",
     "init --sample 3 --market other",
     "run happy-path --keep kept",
 ]
-DOCUMENTS = ("catalog export", "audit export", "audit schema", "scenarios schema")
+DOCUMENTS = (
+    *("catalog export", "audit export", "audit export --format ocel", "audit schema", "scenarios schema"),
+)
 """Commands whose whole output is what was asked for: to be silent would be to do nothing."""
 
 
@@ -447,13 +451,14 @@ def test_the_filters_choose_the_same_events_in_a_list_and_in_both_exports(cli, u
     if "30" in options:
         chosen = [each for each in every if each["seq"] >= 30 and each["type"].startswith("operation.")]
     assert cli("audit", "list", *options, "--json").document["events"] == chosen
-    assert cli("audit", "export", *options, "--json").document["events"] == chosen
-    lines = cli("audit", "export", "--format", "jsonl", *options).out.splitlines()
+    whole = ("audit", "export", "--include-personal")
+    assert cli(*whole, *options, "--json").document["events"] == chosen
+    lines = cli(*whole, "--format", "jsonl", *options).out.splitlines()
     assert [json.loads(line) for line in lines] == chosen
 
 
 def test_json_lines_are_the_very_lines_of_the_log(cli, used):
-    assert cli("audit", "export", "--format", "jsonl").out.encode() == (
+    assert cli("audit", "export", "--format", "jsonl", "--include-personal").out.encode() == (
         (used / "audit" / "000001.jsonl").read_bytes()
     )
 

@@ -46,6 +46,12 @@ def test_the_tree_has_every_command_that_there_is():
     assert {"purchase", "audit verify", "scenarios new", "catalog restock"} <= set(NAMES)
 
 
+def test_the_audits_commands_stand_in_the_order_of_their_use():
+    audit = [words[1] for words, _ in TREE if words[0] == "audit"]
+    assert audit[:6] == ["list", "show", "follow", "stats", "diff", "verify"]
+    assert audit[-4:] == ["export", "disclose", "import", "schema"]
+
+
 @pytest.mark.parametrize(("words", "command"), TREE, ids=NAMES)
 def test_help_opens_with_a_sentence_and_ends_with_an_example(cli, words, command):
     ran = cli(*words, "--help")
@@ -85,20 +91,25 @@ def test_help_loses_nothing_at_any_width(cli, monkeypatch, words, command, width
 
 
 @pytest.fixture
-def sampled(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def sampled(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample market with one purchase that failed and one whose revert did, for the examples.
 
-    It has the webhook of the examples, and whatever is sent there is taken without being sent.
+    Its first customer is Ada, and the log was handed on already, with a secret. It has the webhook of
+    the examples, and whatever is sent there is taken without being sent.
     """
     monkeypatch.setenv("MARKETSIM_WEBHOOKS", "off")
     for module in (messages, delivery):
         monkeypatch.setattr(module, "post", lambda *sent: Answer(204))
-    assert cli("init").code == 0
+    assert cli("init", "--sample", "5", "--seed", "7").code == 0
+    catalog = tmp_path / "market" / "catalog.json"
+    (name, *_) = re.findall(r'"id": ?"user-1",\s*"name": ?"([^"]*)"', catalog.read_text())
+    catalog.write_text(catalog.read_text().replace(name, "Ada"))
     failed = ["purchase", "laptop-1", "--fail", "payment:card_declined"]
     assert cli(*failed).code == 3
     assert cli(*failed, "--fail", "release_stock:error").code == 4
     assert cli("webhooks", "add", "https://example.com/told").code == 0
     assert cli("audit", "prove", "2", "--output", "proof.json").code == 0
+    assert cli("audit", "export", "--output", "log.json", "--salt-file", "secret").code == 0
     if CAN_SIGN:
         assert cli("audit", "keygen", "me").code == 0
 
@@ -127,6 +138,7 @@ def test_the_examples_work_one_after_another(cli, sampled):
         "purchase": 3,
         "checkout": 3,
         "failures list": 4,
+        "audit diff": 1,
         **closed,
     }
 

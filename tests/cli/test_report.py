@@ -218,11 +218,22 @@ def test_a_name_is_text_in_the_diagram(told: Cli, tmp_path: Path) -> None:
 
 
 def test_an_exported_file_gives_the_picture_that_the_market_gave(told: Cli) -> None:
-    assert told("audit", "export", "-t", "tx-3", "--output", "tx-3.json").code == 0
+    whole = ("--include-personal", "--output", "tx-3.json")
+    assert told("audit", "export", "-t", "tx-3", *whole).code == 0
     assert told("report", "tx-3.json", "--svg").out == told("report", "tx-3", "--svg").out
     assert told("audit", "export", "--output", "all.json").code == 0
     one = told("report", "all.json", "tx-2", "--mermaid")
     assert one.out == told("report", "tx-2", "--mermaid").out
+
+
+def test_of_a_redacted_customer_the_picture_tells_the_id(cli: Cli) -> None:
+    assert cli("init").code == 0
+    assert cli("purchase", "laptop-1").code == 0
+    assert cli("audit", "export", "-t", "tx-1", "--output", "tx-1.json").code == 0
+    assert "redacted-" in Path("tx-1.json").read_text(encoding="utf-8")
+    whole = cli("report", "tx-1", "--svg").out
+    (name,) = re.findall(r" for user-1( \([^)]*\))", whole)
+    assert cli("report", "tx-1.json", "--svg").out == whole.replace(name, "")
 
 
 def test_json_gives_the_facts_and_nothing_else(told: Cli) -> None:

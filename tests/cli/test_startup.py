@@ -79,7 +79,15 @@ def test_a_purchase_that_nobody_looks_at_draws_nothing(market):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["audit", "list", "--json"], ["audit", "export"], ["audit", "verify", "--json"]]
+    "arguments",
+    [
+        ["audit", "list", "--json"],
+        ["audit", "export"],
+        ["audit", "verify", "--json"],
+        ["audit", "stats", "--json"],
+        ["audit", "diff", "market", "market", "--json"],
+        ["audit", "import", "market/audit/000001.jsonl", "--check", "--json"],
+    ],
 )
 def test_the_log_is_read_without_catalog_lock_or_colour(market, arguments):
     assert loaded_by(*arguments) & {"rich", "tinydb", "filelock", *COSTLY} == set()

@@ -1,0 +1,117 @@
+"""The statistics of a log on a terminal: tables, with bars for shares and columns for durations."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from marketsim.audit.stats import Durations, Numbers
+from marketsim.cli.render.bars import bar, columns
+from marketsim.cli.render.tables import show_table
+from marketsim.cli.render.text import one_line
+from marketsim.cli.render.theme import Glyphs
+from marketsim.cli.render.words import duration
+
+__all__ = ["show_numbers"]
+
+_CHART_WIDTH = 24
+_CHART_WIDTH_NARROW = 8
+_WIDE = 100
+"""From how many columns on there is room for a chart beside every table."""
+
+
+def show_numbers(numbers: Numbers, console: Console, glyphs: Glyphs) -> None:
+    """Print them all."""
+    span = f" from {numbers.first} to {numbers.last}" if numbers.events else ""
+    _say(console, f"{numbers.events:,} events{span}")
+    if numbers.untracked:
+        _say(console, f"too many were open at once: of {numbers.untracked:,} no durations are known")
+    if numbers.outcomes or numbers.open:
+        _outcomes(numbers, console, glyphs)
+    if numbers.causes:
+        _causes(numbers, console, glyphs)
+    if numbers.transactions.count:
+        _durations("transactions", [numbers.transactions], console, glyphs)
+    if numbers.operations:
+        _durations("operation", numbers.operations, console, glyphs)
+    if numbers.reverts:
+        _durations("revert", numbers.reverts, console, glyphs)
+    if numbers.types:
+        _types(numbers, console, glyphs)
+    error = f"{numbers.relative_error_ppm / 10_000:.1f}"
+    _say(console, f"\np50, p95 and p99 are within {error} % of the duration at their rank; counts are exact")
+
+
+def _types(numbers: Numbers, console: Console, glyphs: Glyphs) -> None:
+    console.print()
+    top = max(numbers.types.values())
+    rows = [
+        (name, f"{count:,}", bar(count, top, _CHART_WIDTH, glyphs)) for name, count in numbers.types.items()
+    ]
+    show_table(console, ("type", "events", ""), rows, right=("events",))
+
+
+def _outcomes(numbers: Numbers, console: Console, glyphs: Glyphs) -> None:
+    counts = dict(numbers.outcomes)
+    if numbers.open:
+        counts["open"] = numbers.open
+    whole = sum(counts.values())
+    console.print()
+    rows = [
+        (name, f"{count:,}", _percent(count * 1_000_000 // whole), bar(count, whole, _CHART_WIDTH, glyphs))
+        for name, count in counts.items()
+    ]
+    show_table(console, ("transactions", "count", "share", ""), rows, right=("count", "share"))
+
+
+def _causes(numbers: Numbers, console: Console, glyphs: Glyphs) -> None:
+    console.print()
+    top = max(cause.rate_ppm for cause in numbers.causes)
+    wide = console.width >= _WIDE
+    rows = [
+        (
+            f"{each.operation}: {each.code}" if each.code else each.operation,
+            f"{each.count:,}",
+            _percent(each.rate_ppm),
+            *(f"{count:,}" if count else "" for count in (each.compensated, each.stuck, each.abandoned)),
+            bar(each.rate_ppm, top, _CHART_WIDTH, glyphs) if wide else "",
+        )
+        for each in numbers.causes
+    ]
+    heads = ("turned back by", "count", "rate", "reverted", "stuck", "given up", "")
+    show_table(console, heads, rows, right=heads[1:6])
+    share = _percent(numbers.reverted_ppm)
+    _say(console, f"{share} of the transactions that ended were reverted, or are stuck")
+
+
+def _durations(head: str, timed: Sequence[Durations], console: Console, glyphs: Glyphs) -> None:
+    console.print()
+    low = min((each.buckets[0][0] for each in timed if each.buckets), default=0)
+    high = max((each.max_us for each in timed), default=0)
+    wide = console.width >= _WIDE
+    width = _CHART_WIDTH if wide else _CHART_WIDTH_NARROW
+    rows = [
+        (
+            each.name,
+            f"{each.count:,}",
+            f"{each.failed:,}" if each.failed else "",
+            *(_length(us) for us in (each.p50_us, each.p95_us, each.p99_us, each.max_us)),
+            columns(each.buckets, low, high, width, glyphs),
+        )
+        for each in timed
+    ]
+    axis = f"{_length(low)} {glyphs.arrow} {_length(high)}" if wide else ""
+    heads = (head, "timed", "failed", "p50", "p95", "p99", "max", axis)
+    show_table(console, heads, rows, right=heads[1:7])
+
+
+def _length(length_us: int) -> str:
+    return f"{length_us} µs" if length_us < 1000 else duration(length_us)
+
+
+def _percent(share_ppm: int) -> str:
+    return f"{share_ppm / 10_000:.1f} %"
+
+
+def _say(console: Console, text: str) -> None:
+    for line in text.split("\n"):
+        console.print(one_line(line), soft_wrap=True)
