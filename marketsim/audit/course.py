@@ -127,7 +127,10 @@ def _committed_knows(deed: Deed, last: OperationUnknown, end: TransactionCommitt
 
 
 def lifecycle(story: Story) -> Iterator[Finding]:
-    """It begins once; an outcome has its intent, and one attempt one outcome; effects have their intent."""
+    """It begins once; an outcome has its intent, and one attempt one outcome; effects have their intent.
+
+    Nor does it end while an operation has no outcome, unless it was abandoned.
+    """
     for event, why in story.slips:
         yield _slip_finding(event, why)
     for fault in story.struck if story.end is not None else ():
@@ -144,14 +147,7 @@ def _unanswered(story: Story, end: Event) -> Iterator[Finding]:
     for deed in story.deeds.values():
         for start in deed.starts[-1:]:
             if (start.operation, "", start.attempt) not in story.answers:
-                yield _slip_finding(end, _no_outcome(start.operation, start.attempt))
-        for revert in [start for start in deed.reverts if start.seq < end.seq][-1:]:
-            if not any(verdict.seq > revert.seq for verdict in deed.verdicts):
-                yield _slip_finding(end, _no_outcome(revert.compensation, revert.attempt))
-
-
-def _no_outcome(name: str, attempt: int) -> str:
-    return f"attempt {attempt} of {name} has no outcome yet"
+                yield _slip_finding(end, f"attempt {start.attempt} of {start.operation} has no outcome yet")
 
 
 def _forestalls(event: FaultInjected) -> bool:

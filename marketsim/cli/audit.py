@@ -30,13 +30,13 @@ def list_checks(session: Session) -> int:
     from marketsim.audit.checks import CHECKS
 
     if session.json:
-        session.emit({"checks": [{"name": each.name, "rule": each.sentence} for each in CHECKS.values()]})
+        facts = [{"name": each.name, "tier": each.tier, "rule": each.sentence} for each in CHECKS.values()]
+        session.emit({"checks": facts})
     elif not session.quiet:
         from marketsim.cli.render.tables import show_table
 
-        show_table(
-            session.console(), ("check", "rule"), [(each.name, each.sentence) for each in CHECKS.values()]
-        )
+        rows = [(each.name, each.tier, each.sentence) for each in CHECKS.values()]
+        show_table(session.console(), ("check", "tier", "rule"), rows)
     return 0
 
 

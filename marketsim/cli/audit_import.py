@@ -138,7 +138,7 @@ def _note_unmapped(session: Session, unmapped: "list[Unmapped]") -> None:
 
 
 def _checked(session: Session, imported: "Imported", name: str, header: dict[str, Any]) -> int:
-    from marketsim.audit.checks import CHECKS, examine
+    from marketsim.audit.checks import checks_of, examine
 
     findings = [_elsewhere(each) for each in examine(imported.events, before=imported.before)]
     transactions = sum(isinstance(event, TransactionBegan) for event in imported.events)
@@ -147,7 +147,7 @@ def _checked(session: Session, imported: "Imported", name: str, header: dict[str
         unmapped = header.get("imported", {}).get("unmapped", [])
         session.emit({**told, "unmapped": unmapped, "findings": findings})
     elif not session.quiet:
-        _show(session, imported, name, transactions, findings, len(CHECKS))
+        _show(session, imported, name, transactions, findings, len(checks_of("basic")))
     return Exit.FINDING if any(each.severity == "error" for each in findings) else Exit.OK
 
 

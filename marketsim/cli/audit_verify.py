@@ -10,7 +10,7 @@ import typer
 from marketsim.cli.audit_group import audit_app, log_folder, read_bytes
 from marketsim.cli.exits import Exit
 from marketsim.cli.session import Session, command
-from marketsim.saga.errors import InputError, LogDamaged
+from marketsim.saga.errors import InputError, LogDamaged, nearest, quoted
 
 if TYPE_CHECKING:
     from marketsim.audit.checkpoint import Checkpoint
@@ -43,6 +43,14 @@ _Checks = Annotated[
     list[str] | None,
     typer.Option("--check", help="Only this check; see: marketsim audit checks.", show_default=False),
 ]
+_Tier = Annotated[
+    str,
+    typer.Option(
+        "--tier",
+        metavar="basic|strict",
+        help="Which checks: strict has those of time, retries and isolation, too.",
+    ),
+]
 _Disclosures = Annotated[
     list[Path] | None,
     typer.Option(
@@ -71,11 +79,24 @@ class Trust(msgspec.Struct, frozen=True):
     named: bool = False
 
 
+def _names(check: list[str] | None, tier: str) -> list[str]:
+    """The checks to be made: those that were named, or all of a tier. Raises InputError."""
+    from marketsim.audit.checks import checks_of
+
+    if check:
+        return check
+    if tier not in ("basic", "strict"):
+        todo = nearest(tier, ["basic", "strict"])
+        raise InputError(f"no tier of checks is called {quoted(tier)}", where="--tier", todo=todo)
+    return checks_of("strict" if tier == "strict" else "basic")
+
+
 @command(audit_app, "verify", example="marketsim audit verify")
 def verify(
     session: Session,
     file: _Exported = None,
     check: _Checks = None,
+    tier: _Tier = "basic",
     head: HeadFile = None,
     disclosure: _Disclosures = None,
     key: Keys = None,
@@ -97,11 +118,11 @@ def verify(
         for name, given in (("--trust", trust), ("--explain", explain or None), ("--cores", cores)):
             if given is not None:
                 raise InputError("this is for the market's log", where=name, todo="leave it out, or FILE")
-        return _verify_file(session, file, check or [], head, disclosure or [], keys)
+        return _verify_file(session, file, _names(check, tier), head, disclosure or [], keys)
     if disclosure:
         raise InputError("there is no FILE to hold it against", where="--disclosure")
     where = _trust(session, trust, no_trust)
-    return _verify_log(session, check or [], head, keys, where, explain=explain, cores=cores)
+    return _verify_log(session, _names(check, tier), head, keys, where, explain=explain, cores=cores)
 
 
 def _verify_log(
@@ -116,7 +137,7 @@ def _verify_log(
 ) -> int:
     from marketsim.audit.checks import Examination
 
-    folder, examination = log_folder(session), Examination(checks or None)
+    folder, examination = log_folder(session), Examination(checks)
     verification = verify_and_trust(
         folder,
         where,
@@ -150,7 +171,7 @@ def _verify_file(
     if keys and head is None:
         todo = "give the signed head with --head FILE"
         raise InputError("an exported file is not signed", where="--key", todo=todo)
-    examination = Examination(checks or None)
+    examination = Examination(checks)
     verification, whole = verify_export(
         file,
         head=given_head(head) if head is not None else None,
@@ -324,7 +345,6 @@ def _show(
     explain: bool = False,
     checked: bool = True,
 ) -> None:
-    from marketsim.audit.checks import CHECKS
     from marketsim.cli.render.summary import show_findings
     from marketsim.cli.render.theme import glyphs_for
 
@@ -333,7 +353,7 @@ def _show(
     for line in verification.explanation if explain else ():
         session.say(f"    {line}")
     if checked or findings:
-        count = checks or len(CHECKS)
+        count = checks
         glyphs = glyphs_for(session.out)
         show_findings(findings, session.console(), glyphs, checks=count, events=verification.size)
     for line in verification.not_proven:

@@ -72,7 +72,7 @@ BASES: dict[str, tuple[str, Callable[[], Shop]]] = {
         "the capture is declined, and the whole checkout is reverted",
         lambda: checked_out("capture_payment:card_declined"),
     ),
-    "both": ("two purchases, one after the other began", lambda: _two(second=2, delay_us=100_000)),
+    "both": ("two purchases, the second begun while the first was under way", lambda: _two(second=2, delay_us=100_000)),
     "turned away": (
         "one is turned away who wanted more than there was at all, while another, reverted later, holds two",
         lambda: _two("place_order:error", second=6, delay_us=1_000_000),
@@ -198,7 +198,7 @@ ROWS: list[Row] = [
     ),
     Row(
         "stock-conserved",
-        "half of the stock is released, and the answer says so",
+        "half of the stock is released",
         "declined",
         _posted("release_stock", postings=halved),
         {"reverted-once": _NOT_WHOLE, "belief-is-truth": _LEFT},
@@ -488,6 +488,31 @@ ROWS: list[Row] = [
         "a revert succeeds that was never started",
         "reverted",
         again(at(e.CompensationSucceeded, "release_stock"), attempt=2),
+    ),
+    Row(
+        "lifecycle",
+        "an intent twice: the same attempt is started twice",
+        "bought",
+        again(at(e.OperationStarted, "charge_payment")),
+    ),
+    Row(
+        "lifecycle",
+        "the intent of a revert twice",
+        "reverted",
+        again(at(e.CompensationStarted, "refund_payment")),
+    ),
+    Row("lifecycle", "turned back twice", "reverted", again(at(e.TransactionCompensating))),
+    Row(
+        "lifecycle",
+        "a commit though nobody was told what came of the charge",
+        "bought",
+        drop(at(e.OperationSucceeded, "charge_payment")),
+    ),
+    Row(
+        "lifecycle",
+        "reverted though nobody was told what came of the last attempt at the order",
+        "reverted",
+        drop(at(e.OperationFailed, "place_order", attempt=3)),
     ),
     # Idempotency.
     Row(

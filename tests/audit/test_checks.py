@@ -238,6 +238,8 @@ def test_the_names_of_the_rules_are_the_contract() -> None:
         "stock-conserved",
         "money-conserved",
         "one-order",
+        "time-runs-forward",
+        "isolation",
     }
 
 
