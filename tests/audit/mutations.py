@@ -72,7 +72,10 @@ BASES: dict[str, tuple[str, Callable[[], Shop]]] = {
         "the capture is declined, and the whole checkout is reverted",
         lambda: checked_out("capture_payment:card_declined"),
     ),
-    "both": ("two purchases, the second begun while the first was under way", lambda: _two(second=2, delay_us=100_000)),
+    "both": (
+        "two purchases, the second begun while the first was under way",
+        lambda: _two(second=2, delay_us=100_000),
+    ),
     "turned away": (
         "one is turned away who wanted more than there was at all, while another, reverted later, holds two",
         lambda: _two("place_order:error", second=6, delay_us=1_000_000),
