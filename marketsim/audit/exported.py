@@ -12,9 +12,10 @@ from marketsim.audit.export import stream_export
 from marketsim.audit.findings import ERROR, Finding
 from marketsim.audit.merkle import HASH_BYTES, Frontier
 from marketsim.audit.redaction import Record, commitment, restored, tokens_in
+from marketsim.audit.segments import FORMAT_NEWEST, check_format
 from marketsim.audit.verify import FINDINGS_MAX, Verification
 from marketsim.saga.errors import InputError, quoted
-from marketsim.saga.events import GENESIS, Event, JSONObject, encode
+from marketsim.saga.events import GENESIS, Event, JSONObject, MarketCreated, encode
 
 __all__ = ["Disclosure", "verify_export"]
 
@@ -49,7 +50,7 @@ def verify_export(
     It is held against a head: the one given, else the one in its own header. ``disclosures`` are values
     by their tokens; an event all of whose tokens are known is put together again, and hashed. ``see`` is
     called with every event. Reads event by event, in flat memory. Raises InputError for a file that
-    cannot be read, or is no export. The rules:
+    cannot be read, is no export, or is of a newer format. The rules:
 
     - integrity-sequence: the numbers grow.
     - integrity-chain: an event names the hash of the one before it, where that is in the file.
@@ -60,6 +61,8 @@ def verify_export(
     header, records = stream_export(path)
     walk = _Walk(str(path), head or _head_of(header, str(path)), disclosures or {})
     for line, record in records:
+        if isinstance(record[0], MarketCreated) and record[0].format > FORMAT_NEWEST:
+            check_format(encode(record[0]), f"{path}:{line}")
         walk.read(line, record)
         if see is not None:
             see(record[0])

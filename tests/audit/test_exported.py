@@ -12,7 +12,7 @@ from marketsim.audit.exports.formats import FORMATS
 from marketsim.audit.log import LogWriter, read_events
 from marketsim.audit.redaction import Redactor, plain
 from marketsim.saga.errors import InputError
-from marketsim.saga.events import CatalogChanged
+from marketsim.saga.events import GENESIS, CatalogChanged, MarketCreated, encode
 
 SECRET = bytes(32)
 FORMS = ("json", "jsonl")
@@ -165,3 +165,10 @@ def test_a_document_that_was_cut_off_is_refused(folder):
 def test_a_salt_that_is_none_is_refused():
     with pytest.raises(InputError, match="is no salt"):
         _ = Disclosure("Ada", "xyz").token
+
+
+def test_an_export_of_a_newer_format_is_refused_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "newer.jsonl"
+    file.write_bytes(encode(MarketCreated(seq=1, prev=GENESIS, origin="m", currency="USD", format=9)) + b"\n")
+    with pytest.raises(InputError, match="format 9, newer than 1"):
+        verify_export(file)
