@@ -83,7 +83,8 @@ def show_failure(session: Session, transaction: _Transaction) -> int:
         if letter.state == "open":
             session.say(f"    to do     {_remedy(letter)}")
             session.say(f"    then      {session.hint(f'failures resolve {transaction}')} --reason '...'")
-            session.say(f"    or        {session.hint(f'failures retry {transaction}')}")
+            if letter.code != "expired":
+                session.say(f"    or        {session.hint(f'failures retry {transaction}')}")
         else:
             session.say(f"    because   {letter.closed_by}")
     return Exit.OK

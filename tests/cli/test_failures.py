@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from marketsim.cli import main
+from marketsim.market.directory import open_market
+from marketsim.saga.events import CatalogChanged
 
 STUCK = (
     "--fail",
@@ -106,3 +108,28 @@ def test_bad_input_is_one_error_and_changes_nothing(run, arguments: tuple[str, .
     assert told in err
     assert err.count("error:") == 1
     assert run("audit", "list")[1] == before
+
+
+def test_a_revert_that_came_too_late_is_told_without_what_struck_an_earlier_attempt(cli, tmp_path):
+    scenario = tmp_path / "late.yaml"
+    scenario.write_text(
+        "scenario: late\n"
+        "catalog: {products: [{id: laptop-1, name: Laptop, price: 750, inStock: 1}], "
+        "users: [{id: user-1, name: Ada}]}\n"
+        "purchases:\n  - {product: laptop-1, customer: user-1, "
+        'faults: ["place_order:error", "refund_payment:error"]}\n'
+        "expect: [{purchase: 1, outcome: stuck}]\n"
+    )
+    assert cli("run", str(scenario), "--keep", "kept", "--quiet").code == 0
+    year_later = "2099-01-01T00:00:00.000000Z"
+    with open_market(Path("kept")) as market:
+        event = CatalogChanged(source="edit", fields=["a year passes"])
+        event.time = year_later
+        market.log.append(event)
+    retried = cli("failures", "retry", "tx-1", "--market", "kept")
+    assert retried.code == 4
+    assert "expired: the time in which it could be" in retried.out
+    assert "injected" not in retried.out
+    shown = cli("failures", "show", "tx-1", "--market", "kept").out
+    assert "failures resolve tx-1" in shown
+    assert "failures retry tx-1" not in shown

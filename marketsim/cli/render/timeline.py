@@ -226,7 +226,8 @@ class Timeline:
         self._rule(f"{what}{shielded}", "fault")
 
     def _expired(self, event: CompensationExpired) -> None:
-        words = self._told(event, "expired", event.reason)
+        # Without an attempt it was not tried (again): what struck an earlier one is told there.
+        words = self._told(event, "expired", event.reason) if event.attempt else f"expired: {event.reason}"
         self._line(event, self.glyphs.failed, event.compensation, words, "failed")
 
     def _waits(self, event: OperationRetryScheduled | CompensationRetryScheduled) -> None:
