@@ -29,13 +29,15 @@ class CountingLog:
 class HeadLog:
     """A log that numbers and chains events as a log on the disk does, and keeps the tree's head alone.
 
-    The same events give the same head as :class:`LogWriter <marketsim.audit.log.LogWriter>` writes.
+    ``origin`` names it. The same events give the same head as
+    :class:`LogWriter <marketsim.audit.log.LogWriter>` writes.
     """
 
-    __slots__ = ("_frontier", "_hashes", "_last", "size")
+    __slots__ = ("_frontier", "_hashes", "_last", "_origin", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, origin: str) -> None:
         self.size = 0
+        self._origin = origin
         self._last = GENESIS
         self._hashes: list[str] = []
         self._frontier = Frontier()
@@ -51,10 +53,10 @@ class HeadLog:
         if len(self._hashes) >= _GROUP_EVENTS:
             self._fold()
 
-    def head(self, origin: str) -> Checkpoint:
-        """The head of the tree over all events so far, under a log's name."""
+    def head(self) -> Checkpoint:
+        """The head of the tree over all events so far."""
         self._fold()
-        return Checkpoint(origin, self.size, self._frontier.root())
+        return Checkpoint(self._origin, self.size, self._frontier.root())
 
     def _fold(self) -> None:
         self._frontier.extend_joined(bytes.fromhex("".join(self._hashes)))

@@ -206,12 +206,21 @@ class LogWriter:
 
     def checkpoint(self) -> None:
         """Flush, and replace the tree's head on disk by the one of now."""
-        self.flush()
-        head = Checkpoint(self._origin, self._size, self._frontier.root())
+        head = self.head()
         try:
             write_checkpoint(self._folder, head, durable=self._durable)
         except OSError as error:
             raise _unwritable(self._folder, error) from error
+
+    @property
+    def size(self) -> int:
+        """How many events were appended."""
+        return self._size + len(self._lines)
+
+    def head(self) -> Checkpoint:
+        """Flush, and tell the tree's head over all events so far."""
+        self.flush()
+        return Checkpoint(self._origin, self._size, self._frontier.root())
 
     @property
     def position(self) -> Position:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container
 from heapq import heappop, heappush
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TypeAlias
 
 import msgspec
 
@@ -50,6 +50,12 @@ class Arrival(msgspec.Struct, frozen=True, eq=False):
     fault: Fault
 
 
+_Coming: TypeAlias = (
+    tuple[int, int, Running, Came | Arrival | None] | tuple[int, int, None, Callable[[], None]]
+)
+"""What comes when (microseconds since 1970), by a number that breaks ties: to whom, and what."""
+
+
 def crashed(torn: bool) -> NoReturn:
     """Die in memory: nothing of the process survives but what was appended to the log."""
     raise ProcessCrashed
@@ -95,7 +101,7 @@ class Driver(Calls):
     ) -> None:
         super().__init__(world, clock, _recorder(log, world, clock, watch))
         self.die = die
-        self._coming: list[tuple[int, int, Running, Came | Arrival | None]] = []
+        self._coming: list[_Coming] = []
         self._counter = 0
 
     def begin(
@@ -128,6 +134,11 @@ class Driver(Calls):
         self._counter += 1
         heappush(self._coming, (self.clock.now_us + delay_us, self._counter, running, came))
 
+    def at(self, moment_us: int, happens: Callable[[], None]) -> None:
+        """Have something happen outside of every transaction, at a moment (microseconds since 1970)."""
+        self._counter += 1
+        heappush(self._coming, (max(moment_us, self.clock.now_us), self._counter, None, happens))
+
     def forget(self) -> None:
         """Drop all that is under way, as a process does that dies."""
         self._coming.clear()
@@ -137,6 +148,10 @@ class Driver(Calls):
         coming, clock, pump = self._coming, self.clock, self.pump
         while coming:
             due_us, _, running, came = heappop(coming)
+            if running is None:
+                clock.advance(due_us)
+                came()
+                continue
             arrives = type(came) is Arrival
             # Whoever has ended waits for nothing: it must not hold up the clock.
             if running.last is not None and not arrives:

@@ -113,10 +113,10 @@ def updated(catalog: Catalog, world: World) -> Catalog:
     return catalog
 
 
-def create_market(path: Path, catalog: Catalog, currency: str, time: str) -> None:
+def create_market(path: Path, catalog: Catalog, currency: str, time: str, origin: str = "") -> None:
     """Make a market of a catalog, in a folder that does not exist or is empty.
 
-    Raises MarketError if the folder holds anything, or cannot be written.
+    ``origin`` is what its log is called: like the folder, if it has no name of its own. Raises MarketError if the folder holds anything, or cannot be written.
     """
     made = not path.exists()
     try:
@@ -124,7 +124,7 @@ def create_market(path: Path, catalog: Catalog, currency: str, time: str) -> Non
         path.mkdir(parents=True, exist_ok=True)
         with _locked(path, LOCK_TIMEOUT_S):
             _check_empty(path)
-            _move_in(path, catalog, currency, time)
+            _move_in(path, origin or path.resolve().name, catalog, currency, time)
     except OSError as error:
         raise MarketError(
             _reason(error), where=str(path), todo="name another folder with --market DIR"
@@ -145,13 +145,13 @@ def _check_empty(path: Path) -> None:
         raise MarketError(what, where=str(path), todo="name another one with --market DIR")
 
 
-def _move_in(path: Path, catalog: Catalog, currency: str, time: str) -> None:
+def _move_in(path: Path, origin: str, catalog: Catalog, currency: str, time: str) -> None:
     """Make the market in a folder inside, then move it up: the folder itself may be a mount, or `.`."""
     staging = path / _STAGING
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir()
-        _open_books(staging, path.resolve().name, catalog, currency, time)
+        _open_books(staging, origin, catalog, currency, time)
         # Whole or not at all: without its stream a folder is no market.
         os.replace(staging / "catalog.json", path / "catalog.json")
         os.replace(staging / "audit", path / "audit")

@@ -71,6 +71,11 @@ class UnderWay:
         self._dropped = False
         self._watch: Wait | None = None
 
+    @property
+    def failure(self) -> tuple[str, str] | None:
+        """The operation that failed for good, and the code of why; None while nothing has."""
+        return self._failed
+
     def _wait(self, wait: Wait) -> Wait:
         self._open.add(wait)
         return wait

@@ -29,29 +29,29 @@ def test_a_counting_log_numbers_events_from_one() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 999, 1000, 1001, 2500])
 def test_a_head_log_has_the_head_that_the_log_on_the_disk_has(count: int, tmp_path: Path) -> None:
-    light = HeadLog()
+    light = HeadLog("m")
     with LogWriter(tmp_path / "audit", "m") as disk:
         for ours, theirs in zip(_events(count), _events(count), strict=True):
             light.append(ours)
             disk.append(theirs)
             assert (ours.seq, ours.prev) == (theirs.seq, theirs.prev)
-    assert light.head("m") == read_checkpoint(tmp_path / "audit" / "checkpoint")
+    assert light.head() == read_checkpoint(tmp_path / "audit" / "checkpoint")
 
 
 @settings(max_examples=20, deadline=None)
 @given(some.integers(1, 60), some.data())
 def test_asking_for_the_head_in_between_changes_nothing(count: int, data: some.DataObject) -> None:
-    asked, silent = HeadLog(), HeadLog()
+    asked, silent = HeadLog("m"), HeadLog("m")
     at = data.draw(some.integers(0, count - 1))
     for number, (one, other) in enumerate(zip(_events(count), _events(count), strict=True)):
         if number == at:
-            asked.head("m")
+            asked.head()
         asked.append(one)
         silent.append(other)
-    assert asked.head("m") == silent.head("m")
+    assert asked.head() == silent.head()
 
 
 def test_the_first_event_of_a_head_log_follows_nothing() -> None:
-    log, (event,) = HeadLog(), _events(1)
+    log, (event,) = HeadLog("m"), _events(1)
     log.append(event)
     assert event.prev == GENESIS

@@ -1,0 +1,166 @@
+"""One run: a market full of customers in virtual time, from its opening until all is quiet again."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from marketsim.audit.checks import Examination
+from marketsim.audit.findings import Finding
+from marketsim.audit.heads import CountingLog, HeadLog
+from marketsim.audit.log import LogReader, LogWriter
+from marketsim.drivers.clock import Clock
+from marketsim.market.directory import create_market, open_market, opening_events
+from marketsim.market.world import World
+from marketsim.saga.events import Event
+from marketsim.simulate.day import Day
+from marketsim.simulate.load import Simulation
+from marketsim.simulate.measures import Measured, Measures
+from marketsim.simulate.open import OpenTransactions
+
+__all__ = ["PROGRESS_PURCHASES", "Outcome", "Progress", "Record", "simulate"]
+
+Record: TypeAlias = Literal["none", "failed", "all"]
+"""How much of the stream is kept: nothing, the head and what failed, or everything."""
+
+PROGRESS_PURCHASES = 500
+"""After how many purchases the progress is told."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a run is: purchases begun, events, and how much virtual time has passed (microseconds)."""
+
+    purchases: int
+    events: int
+    virtual_us: int
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of a run: the same for the same simulation, wherever it ran.
+
+    ``head`` is the root of the tree over the whole stream, in hex (empty where nothing was recorded);
+    ``partial`` says that the run was interrupted.
+    """
+
+    name: str
+    policy: str
+    gateway: str
+    seed: int
+    purchases: int
+    events: int
+    head: str
+    virtual_us: int
+    measured: Measured
+    findings: list[Finding]
+    partial: bool = False
+
+    @property
+    def sound(self) -> bool:
+        """Whether no check found an error."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+
+def simulate(
+    simulation: Simulation,
+    *,
+    record: Record = "failed",
+    keep: Path | None = None,
+    failed: Callable[[list[Event]], None] | None = None,
+    checks: Sequence[str] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Run a simulation; ``keep`` is a new market directory for the stream, if all of it is recorded.
+
+    ``failed`` is given the events of each transaction that did not commit, when it has ended. ``checks``
+    are names of the audit's (None: the basic ones). An interrupt ends the run, and what came of it so
+    far is told as partial. Raises InputError for an unknown check, and MarketError if ``keep`` is no
+    empty folder or cannot be written.
+    """
+    clock = Clock(simulation.start_us)
+    examination = Examination(checks)
+    measures = Measures(lambda: clock.now_us)
+    open_ones = OpenTransactions(failed)
+    with _market(simulation, record, keep, clock) as (log, world, opening):
+        for event in opening:
+            examination.see(event)
+            measures.see(event)
+        seen = [examination.see, measures.see, open_ones.see]
+        day = Day(
+            simulation,
+            log,
+            world,
+            clock,
+            watch=_each(seen),
+            open_ones=open_ones,
+            came=_telling(progress, lambda: log.size, clock),
+        )
+        partial = False
+        try:
+            day.go()
+        except KeyboardInterrupt:
+            partial = True
+        head = "" if isinstance(log, CountingLog) else log.head().root.hex()
+        events = log.size
+    return Outcome(
+        name=simulation.name,
+        policy=simulation.policy,
+        gateway=simulation.gateway,
+        seed=simulation.seed,
+        purchases=day.begun,
+        events=events,
+        head=head,
+        virtual_us=clock.now_us - simulation.start_us,
+        measured=measures.measured(),
+        findings=examination.finish(),
+        partial=partial,
+    )
+
+
+@contextmanager
+def _market(
+    simulation: Simulation, record: Record, keep: Path | None, clock: Clock
+) -> Iterator[tuple[CountingLog | HeadLog | LogWriter, World, Iterable[Event]]]:
+    """The log and the world of a new market, and the events by which it was opened."""
+    time = clock.stamp()
+    if record == "all" and keep is not None:
+        # A market changes the records of its catalog, and a simulation may be run again.
+        catalog = deepcopy(simulation.catalog)
+        create_market(keep, catalog, simulation.currency, time, simulation.name)
+        with open_market(keep) as market:
+            yield market.log, market.world, LogReader(keep / "audit")
+        return
+    log, world = CountingLog() if record == "none" else HeadLog(simulation.name), World()
+    opening = list(opening_events(simulation.name, simulation.catalog, simulation.currency))
+    for event in opening:
+        event.time = time
+        log.append(event)
+        world.apply(event)
+    yield log, world, opening
+
+
+def _each(watches: list[Callable[[Event], None]]) -> Callable[[Event], None]:
+    """Show an event to each of these."""
+
+    def watch(event: Event) -> None:
+        for see in watches:
+            see(event)
+
+    return watch
+
+
+def _telling(
+    progress: Callable[[Progress], None] | None, size: Callable[[], int], clock: Clock
+) -> Callable[[int], None] | None:
+    """What tells the progress from time to time."""
+    if progress is None:
+        return None
+    start_us = clock.now_us
+
+    def came(purchases: int) -> None:
+        if purchases % PROGRESS_PURCHASES == 0:
+            progress(Progress(purchases, size(), clock.now_us - start_us))
+
+    return came
