@@ -1,0 +1,229 @@
+"""The options of `marketsim simulate`: what a workload file says, as it is typed."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from marketsim.saga.errors import InputError, nearest, quoted
+
+__all__ = [
+    "ArrivalsOption",
+    "Columns",
+    "Duration",
+    "Latency",
+    "Outages",
+    "Popularity",
+    "Purchases",
+    "Restocks",
+    "Servers",
+    "Settings",
+    "Trace",
+    "table_of",
+]
+
+Purchases = Annotated[
+    int | None,
+    typer.Option("--purchases", "-n", metavar="N", help="How many customers come.", show_default=False),
+]
+Duration = Annotated[
+    str | None,
+    typer.Option("--duration", metavar="TIME", help="How long they come, as in 30m.", show_default=False),
+]
+ArrivalsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--arrivals",
+        metavar="HOW",
+        help="poisson:RATE or steady:RATE a second, flash-sale:PEAK, or closed:CUSTOMERS.",
+        show_default=False,
+    ),
+]
+Trace = Annotated[
+    Path | None,
+    typer.Option(
+        "--trace", metavar="FILE", help="The orders of a real shop: CSV, or by blanks.", show_default=False
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAMES",
+        help="Which column of the trace says what, as in time=2,customer=1,amount=4.",
+        show_default=False,
+    ),
+]
+Popularity = Annotated[
+    str | None,
+    typer.Option(
+        "--popularity",
+        metavar="HOW",
+        help="zipf:EXPONENT, or hot:PRODUCT:PERCENT; else all alike.",
+        show_default=False,
+    ),
+]
+Restocks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--restock",
+        metavar="PRODUCT:UNITS/TIME",
+        help="Units that arrive again and again, as in '*:20/10m'. Repeat it.",
+        show_default=False,
+    ),
+]
+Latency = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--latency",
+        metavar="SERVICE=TIME",
+        help="How long a service takes: 50ms, or median and p99 as in 80ms..2s. Repeat it.",
+        show_default=False,
+    ),
+]
+Servers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--servers",
+        metavar="SERVICE=N",
+        help="How many calls a service works on at once. Repeat it.",
+        show_default=False,
+    ),
+]
+Outages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--outage",
+        metavar="SERVICE:FROM-TO",
+        help="A service that is away, as in payment:10m-12m. Repeat it.",
+        show_default=False,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Anything else of a workload, as in habits.again.percent=40. Repeat it.",
+        show_default=False,
+    ),
+]
+
+_ARRIVALS = ("poisson", "steady", "flash-sale", "closed")
+
+
+def table_of(
+    *,
+    purchases: int | None = None,
+    duration: str | None = None,
+    arrivals: str | None = None,
+    trace: Path | None = None,
+    columns: str | None = None,
+    popularity: str | None = None,
+    restock: list[str] | None = None,
+    latency: list[str] | None = None,
+    servers: list[str] | None = None,
+    outage: list[str] | None = None,
+    settings: list[str] | None = None,
+) -> dict[str, Any]:
+    """The table that a file would have under ``simulate``, of these options. Raises InputError."""
+    if trace is not None and arrivals is not None:
+        raise InputError("--trace and --arrivals both say who comes", todo="give one of them")
+    if columns is not None and trace is None:
+        raise InputError("there is no trace", where="--columns", todo="give its file with --trace")
+    table: dict[str, Any] = {}
+    if purchases is not None:
+        table["purchases"] = purchases
+    if duration is not None:
+        table["duration"] = duration
+    if trace is not None:
+        table["arrivals"] = {"trace": {"file": str(trace), "columns": _columns(columns)}}
+    elif arrivals is not None:
+        table["arrivals"] = _arrivals(arrivals)
+    if popularity is not None:
+        table["popularity"] = _popularity(popularity)
+    if restock:
+        table["restocks"] = [_restock(text) for text in restock]
+    if latency:
+        table["latency"] = dict(_latency(text) for text in latency)
+    if servers:
+        table["servers"] = {name: _value(value) for name, value in map(_pair, servers)}
+    if outage:
+        table["outages"] = [_outage(text) for text in outage]
+    for key, value in map(_pair, settings or []):
+        _put(table, key.split("."), _value(value))
+    return table
+
+
+def _arrivals(text: str) -> dict[str, Any]:
+    kind, _, much = text.partition(":")
+    if kind not in _ARRIVALS or not much:
+        todo = "write poisson:10, steady:10, flash-sale:200 or closed:50"
+        raise InputError(f"{quoted(text)} does not say how customers come", where="--arrivals", todo=todo)
+    if kind == "flash-sale":
+        return {"flash_sale": {"peak": _value(much), "hold": "5m", "ramp": "1m"}}
+    return {kind: {"customers": _value(much)} if kind == "closed" else _value(much)}
+
+
+def _columns(text: str | None) -> dict[str, Any]:
+    return {name: _value(value) for name, value in map(_pair, text.split(","))} if text else {}
+
+
+def _popularity(text: str) -> dict[str, Any]:
+    kind, _, rest = text.partition(":")
+    product, colon, percent = rest.rpartition(":")
+    if kind == "zipf" and rest:
+        return {"zipf": _value(rest)}
+    if kind == "hot" and colon:
+        return {"hot": {"product": product, "percent": _value(percent)}}
+    if text == "uniform":
+        return {}
+    todo = "write zipf:1.1, hot:laptop-1:60 or uniform"
+    raise InputError(f"{quoted(text)} does not say what is wanted", where="--popularity", todo=todo)
+
+
+def _restock(text: str) -> dict[str, Any]:
+    rest, slash, every = text.rpartition("/")
+    product, colon, units = rest.rpartition(":")
+    if not slash or not colon:
+        raise InputError(f"{quoted(text)} is no restock", where="--restock", todo="write laptop-1:20/10m")
+    return {"product": product, "units": _value(units), "every": every}
+
+
+def _latency(text: str) -> tuple[str, Any]:
+    name, value = _pair(text)
+    median, dots, p99 = value.partition("..")
+    return name, {"median": median, "p99": p99} if dots else value
+
+
+def _outage(text: str) -> dict[str, Any]:
+    service, _, span = text.partition(":")
+    start, dash, end = span.partition("-")
+    if not dash:
+        raise InputError(f"{quoted(text)} is no outage", where="--outage", todo="write payment:10m-12m")
+    return {"service": service, "from": start, "to": end}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f"{quoted(text)} sets nothing", todo="write NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _value(text: str) -> int | float | str:
+    """A number if it is written as one, else the text."""
+    if text.lstrip("-").isdecimal() and text.isascii() and len(text) < 20:
+        return int(text)
+    head, dot, tail = text.partition(".")
+    if dot and (head + tail).isdecimal() and text.isascii() and len(text) < 30:
+        return float(text)
+    return text
+
+
+def _put(table: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise InputError(f"{quoted('.'.join(keys))} goes through a value", where="--set", todo=nearest(key, []))
+    table[keys[-1]] = value
