@@ -1,12 +1,14 @@
 """What must hold of every stream: the table of checks, and the examination that applies it in one pass."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from marketsim.audit import books, course, isolation, reverts, timing, watches
+from marketsim.audit.ended import Ended
 from marketsim.audit.findings import Finding
+from marketsim.audit.plain import tell_plainly
 from marketsim.audit.story import RECORD, Story
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import (
@@ -37,6 +39,8 @@ FINDINGS_MAX = 1000
 
 Tier: TypeAlias = Literal["basic", "strict"]
 """``basic``: the checks that every command makes; ``strict``: those of time and between transactions, too."""
+
+_ENDS = frozenset(ENDS)
 
 StoryCheck: TypeAlias = Callable[[Story], Iterable[Finding]]
 
@@ -164,7 +168,7 @@ class Examination:
     """One pass over the events of a whole stream, from the first, in order.
 
     Memory is bounded by the transactions that are open or stuck, by totals, and by FINDINGS_MAX: of a
-    transaction that has ended, its id and how it ended are kept. Raises InputError for a check that
+    transaction that has ended, how it ended is kept. Raises InputError for a check that
     does not exist; ``names`` of None stands for those of the basic tier.
     """
 
@@ -173,9 +177,12 @@ class Examination:
         self._rules = frozenset(check.name for check in chosen)
         self._functions = [check.function for check in chosen if check.function]
         self._watches = [check.watch() for check in chosen if check.watch]
+        # Everything passes through here: only those are asked who have something to say.
         self._saw = [each.saw for each in self._watches if type(each).saw is not watches.Watch.saw]
+        posted = [each.posted for each in self._watches if type(each).posted is not watches.Watch.posted]
+        self._posted: list[Callable[[Any], Iterable[Finding]]] = [*self._saw, *posted]
         self._stories: dict[str, Story] = {}
-        self._ended: dict[str, type[Event]] = {}
+        self._ended = Ended()
         self._found: list[Finding] = []
         self._counts: dict[tuple[str, str], int] = {}
         self._unlisted: dict[tuple[str, str], Finding] = {}
@@ -184,25 +191,35 @@ class Examination:
     def see(self, event: Event) -> None:
         """Take in the next event."""
         kind = type(event)
-        for saw in self._saw:
-            self._keep(saw(event))
-        if isinstance(event, LedgerPosted):
-            for watch in self._watches:
-                self._keep(watch.posted(event))
-        record = RECORD.get(kind)
-        if record is None or not isinstance(event, TransactionEvent) or not event.transaction:
+        for look in self._posted if kind is LedgerPosted else self._saw:
+            if findings := look(event):
+                self._keep(findings)
+        transaction: str = event.transaction if kind in RECORD else ""  # type: ignore[attr-defined]
+        if not transaction:
             self._see_untied(event)
             return
-        ended = self._ended.get(event.transaction)
-        if ended and (kind is OperationLate or (kind is NotificationSent and ended is TransactionCommitted)):
-            return  # The truth, or a message that hung, may come when all is over: it changes nothing.
-        story = self._stories.get(event.transaction) or self._begin(event)
-        if story is None or (story.end is not None and not _may_follow(story, event)):
-            self._too_late(event)
+        story = self._stories.get(transaction)
+        if story is None:
+            story = self._begin(event)  # type: ignore[arg-type]
+        if story is None or story.end is not None:
+            self._see_late(story, event)  # type: ignore[arg-type]
             return
-        record(story, event)
-        if kind in ENDS:
-            self._close(story, kind)
+        story.heard.append(event)  # type: ignore[arg-type]
+        if kind in _ENDS:
+            self._close(story)
+
+    def _see_late(self, story: Story | None, event: TransactionEvent) -> None:
+        """Look at an event of a transaction that has ended; one that left something has a story."""
+        if story is not None:
+            if _may_follow(story, event):
+                RECORD[type(event)](story, event)
+            else:
+                self._too_late(event)
+            return
+        committed = self._ended.end_of(event.transaction) == "committed"
+        # The truth, or a message that hung, may come when all is over: it changes nothing.
+        if not isinstance(event, OperationLate) and not (committed and isinstance(event, NotificationSent)):
+            self._too_late(event)
 
     def take_in(self, before: Iterable[Event]) -> None:
         """Take in an excerpt of the history, which sums up what had its cause before it."""
@@ -223,6 +240,7 @@ class Examination:
     def finish(self) -> list[Finding]:
         """All findings by ``seq``, those on stuck and open transactions among them; no event may follow."""
         for story in self._stories.values():
+            story.tell()
             self._judge(story)
         for watch in self._watches:
             self._keep(watch.finish())
@@ -233,21 +251,27 @@ class Examination:
 
     def _begin(self, event: TransactionEvent) -> Story | None:
         """The story of a transaction that is heard of for the first time; none for one that has ended."""
-        if event.transaction in self._ended:
+        if self._ended.end_of(event.transaction):
             return None
         story = self._stories[event.transaction] = Story(event.transaction)
         if not isinstance(event, TransactionBegan):
             story.slips.append((event, "the transaction had not begun"))
         return story
 
-    def _close(self, story: Story, kind: type[Event]) -> None:
+    def _close(self, story: Story) -> None:
+        plain = tell_plainly(story)
+        if not plain:
+            story.tell()
+        end = story.end
+        assert end is not None
         for watch in self._watches:
             watch.ended(story)
-            self._keep(watch.closed(story.end) if story.end is not None else ())
+            self._keep(watch.closed(end))
         # What waits for a person is judged at the very end: it may be dealt with long after.
-        if kind is not TransactionStuck and kind is not TransactionAbandoned:
-            self._judge(story)
-            self._ended[story.transaction] = kind
+        if not isinstance(end, TransactionStuck | TransactionAbandoned):
+            if not plain:
+                self._judge(story)
+            self._ended.add(story.transaction, committed=isinstance(end, TransactionCommitted))
             del self._stories[story.transaction]
 
     def _judge(self, story: Story) -> None:
@@ -257,7 +281,7 @@ class Examination:
     def _too_late(self, event: TransactionEvent) -> None:
         if "lifecycle" in self._rules:
             self._keep([course.after_the_end(event)])
-        committed = self._ended.get(event.transaction) is TransactionCommitted
+        committed = self._ended.end_of(event.transaction) == "committed"
         if committed and isinstance(event, CompensationStarted) and "revert-without-cause" in self._rules:
             self._keep([reverts.causeless(event, "the transaction had committed")])
 

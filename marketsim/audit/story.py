@@ -79,7 +79,7 @@ class Deed(msgspec.Struct):
 
 
 class Story(msgspec.Struct):
-    """One transaction, as far as the stream has told it.
+    """One transaction, as far as the stream has told it; what was only ``heard`` is not told yet.
 
     ``net`` is what it moved so far in each account; ``turns`` the first revert of each operation, in
     order; ``slips`` and ``causeless`` are events out of place, and why. ``letters`` are the operations
@@ -87,6 +87,7 @@ class Story(msgspec.Struct):
     """
 
     transaction: str
+    heard: list[e.TransactionEvent] = []
     began: e.TransactionBegan | None = None
     compensating: e.TransactionCompensating | None = None
     end: e.TransactionEvent | None = None
@@ -115,6 +116,12 @@ class Story(msgspec.Struct):
     def foreign(self) -> bool:
         """Whether answers are all that is known of it: another engine ran it, and no effects are told."""
         return self.began is not None and self.began.policy == FOREIGN
+
+    def tell(self) -> None:
+        """Take in all that was heard."""
+        for event in self.heard:
+            RECORD[type(event)](self, event)
+        self.heard.clear()
 
     def deed(self, operation: str) -> Deed:
         """The operation of this name, new if nothing was heard of it before."""

@@ -15,6 +15,7 @@ from marketsim.audit.story import (
     Story,
     amount_text,
     found,
+    moved,
 )
 from marketsim.saga.events import EffectEvent, Event, LedgerPosted, Posting, TransactionCommitted
 
@@ -131,16 +132,23 @@ class _FloorWatch(Watch):
 
     def posted(self, event: LedgerPosted) -> Iterable[Finding]:
         """What went below zero by this posting."""
-        accounts, balances = self.accounts, self._balances
-        before: dict[Key, int] = {}
+        below: list[Key] = []
         for line in event.postings:
-            if line.account in accounts:
+            if line.account in self.accounts:
                 key = (line.account, line.currency, line.product)
-                balance = balances.get(key, 0)
-                before.setdefault(key, balance)
-                balances[key] = balance + (line.amount_minor if line.currency else line.quantity)
-        # Said once when the line is crossed, not at every posting below it.
-        return [self._finding(event, key) for key, was in before.items() if balances[key] < 0 <= was]
+                amount = line.amount_minor if line.currency else line.quantity
+                balance = self._balances[key] = self._balances.get(key, 0) + amount
+                if balance < 0:
+                    below.append(key)
+        return self._crossed(event, below) if below else ()
+
+    def _crossed(self, event: LedgerPosted, below: list[Key]) -> list[Finding]:
+        """Of what is below zero, what was not before; it is said once, not at every posting there."""
+        return [
+            self._finding(event, key)
+            for key, amount in moved([event]).items()
+            if key in below and self._balances[key] < 0 <= self._balances[key] - amount
+        ]
 
     def _finding(self, event: LedgerPosted, key: Key) -> Finding:
         missing = amount_text(key, -self._balances[key])

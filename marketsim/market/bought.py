@@ -37,11 +37,9 @@ class Purchased(msgspec.Struct):
         """Count another one's orders and units too, or (with a sign of -1) no longer."""
         self.orders += sign * other.orders
         for place, units in other.units.items():
-            left = self.units.get(place, 0) + sign * units
-            if left:
-                self.units[place] = left
-            else:
-                self.units.pop(place, None)
+            left = self.units[place] = self.units.get(place, 0) + sign * units
+            if not left:
+                del self.units[place]
 
 
 class Bought:
@@ -92,7 +90,7 @@ class Bought:
 
 def purchased_in(lines: Iterable[JSONObject]) -> Purchased:
     """What is bought by one order with these lines. Raises ValueError for what is no order."""
-    return Purchased(1, _units(msgspec.convert(lines, list[_Line])))
+    return Purchased(1, _units(msgspec.convert(line, _Line) for line in lines))
 
 
 def summed_up(purchased: Purchased) -> JSONObject:

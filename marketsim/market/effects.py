@@ -89,13 +89,13 @@ def _sign(amount: int) -> int:
 
 def totals(lines: Iterable[Posting]) -> JSONObject:
     """How much lines move, in units and in minor units of money."""
-    lines = [line for line in lines if line.amount > 0]
     counted: JSONObject = {}
     for line in lines:
-        name = "amount_minor" if line.currency else "quantity"
-        counted[name] = counted.get(name, 0) + line.amount
-        if line.currency:
+        if line.amount_minor > 0 and line.currency:
+            counted["amount_minor"] = counted.get("amount_minor", 0) + line.amount_minor
             counted["currency"] = line.currency
+        elif line.quantity > 0 and not line.currency:
+            counted["quantity"] = counted.get("quantity", 0) + line.quantity
     return counted
 
 

@@ -25,8 +25,9 @@ def lines_of(request: Mapping[str, Any]) -> list[Line]:
 
     Raises msgspec.ValidationError for what is no request.
     """
-    lines = request.get("cart", [request])
-    return msgspec.convert(lines, list[Line])
+    if "cart" in request:
+        return msgspec.convert(request["cart"], list[Line])
+    return [msgspec.convert(request, Line)]
 
 
 def is_request(request: Mapping[str, Any]) -> bool:

@@ -85,7 +85,8 @@ def place(
     call: Call, order: str, customer: str, lines: list[JSONObject], total_minor: int, currency: str
 ) -> JSONObject:
     """Turn what is reserved into an order: the units are sold."""
-    if not done_already(call):
+    sold_before = done_already(call)
+    if not sold_before:
         check_fence(call)
         for line in lines:
             if call.world.held(call.transaction, RESERVED, line["product"]) < line["quantity"]:
@@ -96,7 +97,7 @@ def place(
         sold = [stock(line["product"], line["quantity"], RESERVED, SOLD) for line in lines]
         call.post([posting for pair in sold for posting in pair])
     if call.world.effect(OrderPlaced, call.key) is None:
-        if not call.world.standing(call.transaction, call.operation):
+        if sold_before and not call.world.standing(call.transaction, call.operation):
             raise Failed("fenced", "the half of it that was done was taken back")
         call.record(
             OrderPlaced(
@@ -167,5 +168,6 @@ def notify(call: Call, customer: str, message: str) -> JSONObject:
 
 
 def _send(call: Call, customer: str, message: str, part: str = "") -> None:
-    place = call.place | {"key": call.key + part}
+    place = call.place
+    place["key"] += part
     call.record(NotificationSent(**place, customer=customer, message=message))

@@ -136,7 +136,7 @@ class World:
     def done(self, transaction: str, operation: str) -> list[Posting]:
         """What an operation moved, whatever was given back."""
         posted = self._posted_by(transaction, operation)
-        return _net(event for event in posted if not event.compensation and not event.unasked)
+        return _net([event for event in posted if not event.compensation and not event.unasked])
 
     def parts(self, transaction: str, operation: str, compensation: str) -> int:
         """In how many postings an operation, or its revert, was done so far."""
@@ -199,15 +199,17 @@ class World:
 
     def _posted(self, event: LedgerPosted) -> None:
         balances, own = self.balances, self._own.get(event.transaction)
-        held = own.held if own is not None else None
+        if own is None:
+            for line in event.postings:
+                balances[line.account, line.currency or line.product] += line.amount_minor or line.quantity
+            return
+        held = own.held
         for line in event.postings:
             place = line.account, line.currency or line.product
             amount = line.amount_minor or line.quantity
             balances[place] += amount
-            if held is not None:
-                held[place] = held.get(place, 0) + amount
-        if own is not None:
-            own.posted.setdefault(event.operation, []).append(event)
+            held[place] = held.get(place, 0) + amount
+        own.posted.setdefault(event.operation, []).append(event)
         self._keep(event)
 
     def _placed(self, event: OrderPlaced) -> None:
@@ -268,7 +270,7 @@ def _net(events: Iterable[LedgerPosted]) -> list[Posting]:
     for event in events:
         for line in event.postings:
             key = (line.account, line.currency, line.product)
-            sums[key] = sums.get(key, 0) + line.amount
+            sums[key] = sums.get(key, 0) + (line.amount_minor if line.currency else line.quantity)
     return [
         Posting(account, amount_minor=amount, currency=currency)
         if currency

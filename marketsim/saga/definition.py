@@ -112,7 +112,7 @@ class Policy(msgspec.Struct, frozen=True):
     costs: tuple[str, ...] = ()
 
 
-class Call(msgspec.Struct, eq=False):
+class Call(msgspec.Struct, eq=False, gc=False):
     """What an action, a compensation or a guardrail is given.
 
     ``request`` is the transaction's input, ``results`` the results of the operations that are done,
@@ -293,7 +293,9 @@ class Operation:
 
     def point(self, role: Role) -> str:
         """The name in this role, by which a fault strikes it; empty if it has no part in it."""
-        return self.names(role)[0]
+        if role == "action":
+            return self.name
+        return self.revert_name if role == "revert" else self.probe_name
 
     def names(self, role: Role) -> tuple[str, str]:
         """The name in this role and that of its family; both are empty if it has no part in it."""

@@ -47,6 +47,10 @@ class FaultRule(msgspec.Struct, frozen=True):
         """Whether this rule is about this attempt."""
         if attempt < self.attempt_first or (self.attempt_last and attempt > self.attempt_last):
             return False
+        return self.is_put_at(operation, role)
+
+    def is_put_at(self, operation: Operation, role: Role) -> bool:
+        """Whether this rule is about the operation in this role, at whatever attempt."""
         if role == "action" and self.target == operation.service:
             return True
         return self.target in operation.names(role)
@@ -57,6 +61,7 @@ class FaultPlan:
 
     def __init__(self, rules: Iterable[FaultRule] = ()) -> None:
         self.rules: Sequence[FaultRule] = tuple(rules)
+        self._here: dict[tuple[Operation, Role], list[FaultRule]] = {}
 
     def __bool__(self) -> bool:
         return bool(self.rules)
@@ -67,11 +72,14 @@ class FaultPlan:
         """The fault that strikes this attempt, if any: the first rule that covers it and happens."""
         if not self.rules:
             return None
-        place = operation.point(role)
-        for rule in self.rules:
-            if not rule.covers(operation, role, attempt):
-                continue
-            if tape.chance(f"{transaction}/{place}@{attempt}/{rule.fault.name}", rule.probability_ppm):
+        here = self._here.get((operation, role))
+        if here is None:
+            # One plan serves many transactions, and most of its rules are put elsewhere.
+            here = [rule for rule in self.rules if rule.is_put_at(operation, role)]
+            self._here[operation, role] = here
+        for rule in here:
+            point = f"{transaction}/{operation.point(role)}@{attempt}/{rule.fault.name}"
+            if rule.covers(operation, role, attempt) and tape.chance(point, rule.probability_ppm):
                 return rule.fault
         return None
 
