@@ -1,15 +1,17 @@
 """A log in numbers: what happened how often, how long it took, and why transactions were reverted."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import reduce
+from typing import Any, TypeAlias
 
 import msgspec
 
 from marketsim.audit.quantiles import RELATIVE_ERROR_PPM, Histogram
 from marketsim.saga import events as e
 
-__all__ = ["NAMES_MAX", "OPEN_MAX", "Cause", "Durations", "Numbers", "Stats"]
+__all__ = ["NAMES_MAX", "OPEN_MAX", "Cause", "Durations", "Handler", "Numbers", "Stats", "moments"]
 
 NAMES_MAX = 1_000
 """How many operations, and how many causes, are told apart; what comes after is counted as OTHERS."""
@@ -19,25 +21,18 @@ OPEN_MAX = 100_000
 
 OTHERS = "(others)"
 
-Call = tuple[str, str, int]
+Handler: TypeAlias = Callable[..., None]
+"""What takes in an event of one type, and its moment in microseconds."""
 
-_ANSWERS = (
-    e.OperationSucceeded,
-    e.OperationFailed,
-    e.OperationUnknown,
-    e.OperationAborted,
-    e.CompensationSucceeded,
-    e.CompensationPartial,
-    e.CompensationFailed,
-)
-_STANDS = (e.OperationSucceeded, e.CompensationSucceeded)
+_ANSWERS = (e.OperationFailed, e.OperationUnknown, e.OperationAborted)
+_REVERT_ANSWERS = (e.CompensationPartial, e.CompensationFailed)
 
 
 class Durations(msgspec.Struct, frozen=True):
     """How long calls of one name took, from the intent to the answer, in microseconds.
 
-    ``failed`` counts the answers that were no success; ``buckets`` are for a chart: the least and the
-    greatest duration in each, and how many.
+    ``failed`` counts the answers that were no success, ``retries`` the attempts after the first;
+    ``buckets`` are for a chart: the least and the greatest duration in each, and how many.
     """
 
     name: str
@@ -48,6 +43,32 @@ class Durations(msgspec.Struct, frozen=True):
     p99_us: int
     max_us: int
     buckets: list[tuple[int, int, int]] = []
+    retries: int = 0
+    min_us: int = 0
+
+    @classmethod
+    def of(cls, name: str, lengths: Histogram, *, failed: int = 0, retries: int = 0) -> "Durations":
+        """What a histogram of microseconds tells."""
+        return cls(
+            name=name,
+            count=lengths.count,
+            failed=failed,
+            p50_us=lengths.quantile(500),
+            p95_us=lengths.quantile(950),
+            p99_us=lengths.quantile(990),
+            max_us=lengths.largest,
+            buckets=list(lengths.buckets()),
+            retries=retries,
+            min_us=lengths.smallest,
+        )
+
+    def and_those(self, other: "Durations") -> "Durations":
+        """Both together, under this name."""
+        lengths = Histogram()
+        for each in (self, other):
+            lengths.take(each.buckets, each.min_us, each.max_us)
+        failed, retries = self.failed + other.failed, self.retries + other.retries
+        return Durations.of(self.name, lengths, failed=failed, retries=retries)
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -63,7 +84,10 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Numbers(msgspec.Struct, frozen=True):
-    """What the statistics came to. A rate is a share of the transactions that ended, in parts per million."""
+    """What the statistics came to. A rate is a share of the transactions that ended, in parts per million.
+
+    ``ends`` are the durations of ``transactions`` by how they ended.
+    """
 
     events: int
     first: str
@@ -78,6 +102,7 @@ class Numbers(msgspec.Struct, frozen=True):
     causes: list[Cause]
     relative_error_ppm: int = RELATIVE_ERROR_PPM
     untracked: int = 0
+    ends: list[Durations] = []
 
 
 class _Open:
@@ -85,33 +110,23 @@ class _Open:
 
     __slots__ = ("began_us", "calls", "cause", "failures")
 
-    def __init__(self, began_us: int | None) -> None:
+    def __init__(self, began_us: int) -> None:
         self.began_us = began_us
-        self.calls: dict[Call, int] = {}
-        self.failures: dict[str, str] = {}
+        self.calls: dict[tuple[str, int], int] = {}
+        self.failures: dict[str, str] | None = None
         self.cause: tuple[str, str] | None = None
 
 
 class _Timed:
     """The durations of the calls of one name."""
 
-    __slots__ = ("failed", "lengths")
+    __slots__ = ("failed", "lengths", "retries")
 
     def __init__(self) -> None:
-        self.lengths, self.failed = Histogram(), 0
+        self.lengths, self.failed, self.retries = Histogram(), 0, 0
 
     def told(self, name: str) -> Durations:
-        lengths = self.lengths
-        return Durations(
-            name=name,
-            count=lengths.count,
-            failed=self.failed,
-            p50_us=lengths.quantile(500),
-            p95_us=lengths.quantile(950),
-            p99_us=lengths.quantile(990),
-            max_us=lengths.largest,
-            buckets=list(lengths.buckets()),
-        )
+        return Durations.of(name, self.lengths, failed=self.failed, retries=self.retries)
 
 
 class Stats:
@@ -119,19 +134,32 @@ class Stats:
 
     Memory is bounded by what is open at once (OPEN_MAX), by the names there are (NAMES_MAX), and by the
     buckets of their durations. An event that is not ``counted`` is known and not counted: the intent of
-    a call whose answer is.
+    a call whose answer is. ``wants`` are the types that transactions are told by, each with what takes
+    it in; whoever has a clock at hand may call them instead of :meth:`see`.
     """
 
     def __init__(self) -> None:
         self._types: Counter[type[e.Event]] = Counter()
-        self._ends: Counter[type[e.Event]] = Counter()
         self._open: dict[str, _Open] = {}
         self._operations: dict[str, _Timed] = {}
         self._reverts: dict[str, _Timed] = {}
-        self._whole = _Timed()
+        self._ends = {kind: _Timed() for kind in e.ENDS}
+        self._ended: Counter[type[e.Event]] = Counter()
         self._causes: dict[tuple[str, str], Counter[type[e.Event]]] = {}
         self._first = self._last = ""
         self._untracked = 0
+        self._moment_us = moments()
+        self.wants: dict[type[e.Event], Handler] = {
+            e.TransactionBegan: self._begin,
+            e.TransactionCompensating: self._turn_back,
+            e.OperationStarted: self._start,
+            e.OperationSucceeded: self._succeed,
+            e.CompensationStarted: self._start_revert,
+            e.CompensationSucceeded: self._succeed_revert,
+        }
+        self.wants |= dict.fromkeys(_ANSWERS, self._fail)
+        self.wants |= dict.fromkeys(_REVERT_ANSWERS, self._fail_revert)
+        self.wants |= dict.fromkeys(e.ENDS, self._end)
 
     def see(self, event: e.Event, *, counted: bool = True) -> None:
         """Take in the next event."""
@@ -139,76 +167,110 @@ class Stats:
             self._types[type(event)] += 1
             self._first = self._first or event.time
             self._last = event.time
-        if not isinstance(event, e.TransactionEvent) or isinstance(event, e.EffectEvent):
-            return
-        if isinstance(event, e.TransactionBegan):
-            self._begin(event)
-        elif isinstance(event, e.ENDS):
-            self._end(event, counted)
-        elif (open_one := self._open.get(event.transaction)) is not None:
-            self._follow(open_one, event, counted)
+        wanted = self.wants.get(type(event))
+        if wanted is not None:
+            wanted(event, self._moment_us(event), counted)
 
     def told(self) -> Numbers:
         """The numbers as far as the stream was seen."""
-        ended = sum(self._ends.values())
+        ended = sum(self._ended.values())
+        ends = [timed.told(_end_name(kind)) for kind, timed in self._ends.items() if timed.lengths.count]
         return Numbers(
             events=sum(self._types.values()),
             first=self._first,
             last=self._last,
             types=dict(sorted((_name(kind), count) for kind, count in self._types.items())),
-            outcomes={_name(kind).partition(".")[2]: self._ends[kind] for kind in e.ENDS if self._ends[kind]},
+            outcomes={_end_name(kind): self._ended[kind] for kind in e.ENDS if self._ended[kind]},
             open=len(self._open),
-            reverted_ppm=_share(self._ends[e.TransactionCompensated] + self._ends[e.TransactionStuck], ended),
-            transactions=self._whole.told("transaction"),
+            reverted_ppm=_share(
+                self._ended[e.TransactionCompensated] + self._ended[e.TransactionStuck], ended
+            ),
+            transactions=reduce(Durations.and_those, ends, Durations.of("transaction", Histogram())),
             operations=[timed.told(name) for name, timed in sorted(self._operations.items())],
             reverts=[timed.told(name) for name, timed in sorted(self._reverts.items())],
             causes=self._told_causes(ended),
             untracked=self._untracked,
+            ends=ends,
         )
 
-    def _begin(self, event: e.TransactionBegan) -> None:
+    def _begin(self, event: e.TransactionBegan, now_us: int, counted: bool = True) -> None:
         if len(self._open) < OPEN_MAX:
-            self._open.setdefault(event.transaction, _Open(_instant_us(event.time)))
+            self._open.setdefault(event.transaction, _Open(now_us))
         else:
             self._untracked += 1
 
-    def _follow(self, open_one: _Open, event: e.TransactionEvent, counted: bool) -> None:
-        if isinstance(event, e.OperationStarted | e.CompensationStarted):
-            open_one.calls[_call(event)] = _instant_us(event.time)
-        elif isinstance(event, _ANSWERS):
-            self._answer(open_one, event, counted)
-        elif isinstance(event, e.TransactionCompensating):
-            code = open_one.failures.get(event.operation) or event.reason
-            open_one.cause = event.operation, code
+    def _start(self, event: e.OperationStarted, now_us: int, counted: bool = True) -> None:
+        open_one = self._open.get(event.transaction)
+        if open_one is not None:
+            open_one.calls[event.operation, event.attempt] = now_us
 
-    def _answer(self, open_one: _Open, event: Any, counted: bool) -> None:
-        began_us = open_one.calls.pop(_call(event), None)
-        revert = isinstance(event, e.CompensationEvent)
-        if not revert and not isinstance(event, _STANDS):
+    def _start_revert(self, event: e.CompensationStarted, now_us: int, counted: bool = True) -> None:
+        open_one = self._open.get(event.transaction)
+        if open_one is not None:
+            open_one.calls[event.compensation, event.attempt] = now_us
+
+    def _succeed(self, event: Any, now_us: int, counted: bool = True) -> None:
+        self._answer(self._operations, event.operation, event, now_us, counted)
+
+    def _fail(self, event: Any, now_us: int, counted: bool = True) -> None:
+        open_one = self._open.get(event.transaction)
+        if open_one is not None:
+            open_one.failures = open_one.failures or {}
             open_one.failures[event.operation] = getattr(event, "code", "") or "aborted"
-        if not counted:
-            return
-        names = self._reverts if revert else self._operations
-        timed = _kept(names, event.compensation if revert else event.operation, _Timed)
-        timed.failed += not isinstance(event, _STANDS)
-        if began_us is not None:
-            timed.lengths.add(_instant_us(event.time) - began_us)
+        self._answer(self._operations, event.operation, event, now_us, counted, failed=True)
 
-    def _end(self, event: Any, counted: bool) -> None:
-        open_one = self._open.pop(event.transaction, None)
-        if not counted:
-            return
-        self._ends[type(event)] += 1
+    def _succeed_revert(self, event: Any, now_us: int, counted: bool = True) -> None:
+        self._answer(self._reverts, event.compensation, event, now_us, counted)
+
+    def _fail_revert(self, event: Any, now_us: int, counted: bool = True) -> None:
+        self._answer(self._reverts, event.compensation, event, now_us, counted, failed=True)
+
+    def _answer(
+        self,
+        names: dict[str, _Timed],
+        name: str,
+        event: Any,
+        now_us: int,
+        counted: bool,
+        *,
+        failed: bool = False,
+    ) -> None:
+        open_one = self._open.get(event.transaction)
         if open_one is None:
             return
-        self._whole.failed += not isinstance(event, e.TransactionCommitted)
-        if open_one.began_us is not None:
-            self._whole.lengths.add(_instant_us(event.time) - open_one.began_us)
+        began_us = open_one.calls.pop((name, event.attempt), None)
+        if not counted:
+            return
+        timed = names.get(name) or _kept(names, name, _Timed)
+        if failed:
+            timed.failed += 1
+        if event.attempt > 1:
+            timed.retries += 1
+        if began_us is not None:
+            timed.lengths.add(now_us - began_us)
+
+    def _turn_back(self, event: e.TransactionCompensating, now_us: int, counted: bool = True) -> None:
+        open_one = self._open.get(event.transaction)
+        if open_one is not None:
+            open_one.cause = event.operation, _code(open_one, event)
+
+    def _end(self, event: Any, now_us: int, counted: bool = True) -> None:
+        open_one, kind = self._open.pop(event.transaction, None), type(event)
+        if not counted:
+            return
+        self._ended[kind] += 1
+        if open_one is None:
+            return
+        timed = self._ends[kind]
+        timed.lengths.add(now_us - open_one.began_us)
+        if kind is e.TransactionCommitted:
+            return
+        timed.failed += 1
         cause = open_one.cause
-        if isinstance(event, e.TransactionAbandoned) and cause is None:
-            cause = event.operation, open_one.failures.get(event.operation) or event.reason
+        if kind is e.TransactionAbandoned and cause is None:
+            cause = event.operation, _code(open_one, event)
         if cause is not None:
-            _kept(self._causes, cause, Counter, (OTHERS, ""))[type(event)] += 1
+            _kept(self._causes, cause, Counter, (OTHERS, ""))[kind] += 1
 
     def _told_causes(self, ended: int) -> list[Cause]:
         causes = [
@@ -226,6 +288,11 @@ class Stats:
         return sorted(causes, key=lambda cause: (-cause.count, cause.operation, cause.code))
 
 
+def _code(open_one: _Open, event: Any) -> str:
+    """What the operation failed with that the event names."""
+    return (open_one.failures or {}).get(event.operation) or str(event.reason)
+
+
 def _kept(table: dict[Any, Any], name: Any, make: Any, others: Any = OTHERS) -> Any:
     if name not in table and len(table) >= NAMES_MAX:
         name = others
@@ -234,12 +301,12 @@ def _kept(table: dict[Any, Any], name: Any, make: Any, others: Any = OTHERS) -> 
     return table[name]
 
 
-def _call(event: Any) -> Call:
-    return event.operation, getattr(event, "compensation", ""), event.attempt
-
-
 def _name(kind: type[e.Event]) -> str:
     return str(kind.__struct_config__.tag)
+
+
+def _end_name(kind: type[e.Event]) -> str:
+    return _name(kind).partition(".")[2]
 
 
 def _share(part: int, whole: int) -> int:
@@ -249,8 +316,20 @@ def _share(part: int, whole: int) -> int:
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
+def moments() -> Callable[[e.Event], int]:
+    """A reader of the times in a stream: microseconds since 1970; 0 for what is no time."""
+    last, last_us = "", 0
+
+    def moment_us(event: e.Event) -> int:
+        nonlocal last, last_us
+        if event.time != last:  # What happens at one moment stands together.
+            last, last_us = event.time, _instant_us(event.time)
+        return last_us
+
+    return moment_us
+
+
 def _instant_us(time: str) -> int:
-    """Microseconds since 1970; 0 for what is no time."""
     try:
         passed = datetime.fromisoformat(time) - _EPOCH
     except (ValueError, TypeError):

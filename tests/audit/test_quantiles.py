@@ -53,3 +53,14 @@ def test_the_extremes_are_exact():
     histogram = filled([1_000_003, 7, 999_999_999])
     assert (histogram.smallest, histogram.largest, histogram.total) == (7, 999_999_999, 1_001_000_009)
     assert histogram.quantile(1000) <= histogram.largest
+
+
+@given(NUMBERS, NUMBERS, st.integers(1, 1000))
+def test_two_histograms_together_tell_what_one_of_all_the_numbers_does(some, others, per_mille):
+    both = filled(some)
+    other = filled(others)
+    both.take(other.buckets(), other.smallest, other.largest)
+    whole = filled(some + others)
+    assert both.quantile(per_mille) == whole.quantile(per_mille)
+    assert list(both.buckets()) == list(whole.buckets())
+    assert (both.count, both.smallest, both.largest) == (whole.count, whole.smallest, whole.largest)
