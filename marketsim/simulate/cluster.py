@@ -1,0 +1,172 @@
+"""Work on a Dask cluster: one that is started on this machine for the time being, or one that exists."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from marketsim import __version__
+from marketsim.saga.errors import InputError, MarketsimError
+from marketsim.simulate.crew import interrupts_held
+from marketsim.simulate.tasks import DEATHS_MAX, Named, lost, result_of, tried
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["work_on_cluster"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+ANSWER_S = 10
+"""How long a cluster may take to answer, in seconds."""
+
+EMPTY_S = 60
+"""How long all of its workers may be away while there is work for them."""
+
+_LOOPBACK = "127.0.0.1"
+_SILENT = logging.CRITICAL + 1
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": DEATHS_MAX - 1,
+    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
+}
+
+_AHEAD = 4
+"""How many tasks wait at the cluster for each of its threads, so that none is idle."""
+
+
+def work_on_cluster(
+    work: Callable[[Task], Result],
+    due: Iterator[tuple[int, Task]],
+    address: str | None,
+    workers: int,
+    named: Named,
+) -> Iterator[tuple[int, Result]]:
+    """Each result with its index, as they are finished by a cluster: without address, one of so many workers.
+
+    Raises InputError if the library is missing, the cluster does not answer within ANSWER_S, or its
+    workers have another version of this program; MarketsimError if it goes away.
+    """
+    with _client(address, workers) as client:
+        ahead = _AHEAD * _threads(client)
+        finished: SimpleQueue[Future] = SimpleQueue()
+        underway: dict[Any, tuple[int, Future]] = {}
+        while True:
+            for index, task in islice(due, ahead - len(underway)):
+                future = client.submit(tried, work, task, pure=False)
+                underway[future.key] = index, future
+                future.add_done_callback(finished.put)
+            if not underway:
+                return
+            future = _next(finished, client)
+            index, _ = underway.pop(future.key)
+            yield index, result_of(_outcome(future, named(index)), named(index))
+
+
+def _next(finished: "SimpleQueue[Future]", client: "Client") -> "Future":
+    """The next task that is over, however it ended; a cluster that went away in the meantime is an error."""
+    for _ in range(EMPTY_S // ANSWER_S):
+        with suppress(Empty):
+            return finished.get(timeout=ANSWER_S)
+        while client.status == "running" and _threads(client):
+            with suppress(Empty):
+                return finished.get(timeout=ANSWER_S)
+    raise _gone()
+
+
+def _outcome(future: "Future", name: str) -> Any:
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        return future.result(timeout=ANSWER_S * 6)
+    except KilledWorker:
+        raise lost(name) from None
+    except (CancelledError, OSError, TimeoutError):
+        raise _gone() from None
+
+
+def _gone() -> MarketsimError:
+    return MarketsimError("the cluster went away", where="--on", todo="what was finished by then is kept")
+
+
+def _threads(client: "Client") -> int:
+    """How many tasks the cluster works on at once."""
+    return sum(client.nthreads().values())
+
+
+@contextmanager
+def _client(address: str | None, workers: int) -> "Iterator[Client]":
+    """Somebody who speaks for us to a cluster that is there and fits; nothing of it stays behind."""
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError:
+        todo = "install it: pip install 'marketsim[dask]'"
+        raise InputError("Dask is not installed", where=f"--on {address or 'dask'}", todo=todo) from None
+
+    logging.getLogger("distributed").setLevel(_SILENT)  # What goes wrong is told as an error of ours.
+    if address is not None:
+        with _reached(address) as client:
+            yield client
+        return
+    with dask.config.set(_SETTINGS):
+        with interrupts_held():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host=_LOOPBACK,
+                dashboard_address=f"{_LOOPBACK}:0",
+                memory_limit=0,
+                silence_logs=_SILENT,
+            )
+        try:
+            with Client(cluster) as client:
+                yield client
+        finally:
+            with suppress(AssertionError):  # A worker that is just being started anew cannot be waited for.
+                cluster.close(timeout=ANSWER_S)
+
+
+@contextmanager
+def _reached(address: str) -> "Iterator[Client]":
+    import socket
+
+    from distributed import Client
+
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    todo = "start one with: dask scheduler, and dask worker HOST:PORT"
+    try:
+        # Dask would try again and again what is refused at once.
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
+        client = Client(address, timeout=ANSWER_S)
+    except TimeoutError:
+        what = f"no cluster answers within {ANSWER_S} s"
+        raise InputError(what, where=f"--on {address}", todo=todo) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        what = f"no cluster answers: {reason.lower()}"
+        raise InputError(what, where=f"--on {address}", todo=todo) from error
+    try:
+        _check_workers(client, address)
+        yield client
+    finally:
+        client.close(timeout=ANSWER_S)
+
+
+def _check_workers(client: "Client", address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=ANSWER_S)
+    except TimeoutError:
+        todo = "start one with: dask worker HOST:PORT"
+        raise InputError("the cluster has no workers", where=f"--on {address}", todo=todo) from None
+    for worker, version in client.run(_version, on_error="return").items():
+        if version != __version__:
+            found = f"marketsim {version}" if isinstance(version, str) else "no marketsim"
+            todo = f"install marketsim {__version__} there"
+            raise InputError(f"the worker at {worker} has {found}", where=f"--on {address}", todo=todo)
+
+
+def _version() -> str:
+    return __version__
