@@ -196,28 +196,25 @@ class Examination:
             for look in self._looks[kind]:
                 if findings := look(event):
                     self._keep(findings)
-        if kind not in RECORD:
-            self._see_untied(event)
-            return
         # Everything passes through here, and nearly all of it goes no further than to be heard.
-        heard = self._heard.get(event.transaction)  # type: ignore[attr-defined]
+        heard = self._heard.get(getattr(event, "transaction", ""))
         if heard is None:
-            heard = self._see_unheard(event)  # type: ignore[arg-type]
+            heard = self._see_unheard(event)
             if heard is None:
                 return
         heard.append(event)  # type: ignore[arg-type]
         if kind in _ENDS:
             self._close(self._stories[event.transaction])  # type: ignore[attr-defined]
 
-    def _see_unheard(self, event: TransactionEvent) -> list[TransactionEvent] | None:
-        """Look at an event of a transaction that is not open; what it says from now on, if it is one."""
-        story = self._stories.get(event.transaction)
-        if not event.transaction:
+    def _see_unheard(self, event: Event) -> list[TransactionEvent] | None:
+        """Look at an event that belongs to no open transaction; where to hear it, if it begins one."""
+        if not isinstance(event, TransactionEvent) or not event.transaction:
             self._see_untied(event)
-        elif story is None and not self._ended.end_of(event.transaction):
+            return None
+        story = self._stories.get(event.transaction)
+        if story is None and not self._ended.end_of(event.transaction):
             return self._begin(event).heard
-        else:
-            self._see_late(story, event)
+        self._see_late(story, event)
         return None
 
     def _see_late(self, story: Story | None, event: TransactionEvent) -> None:
