@@ -13,6 +13,7 @@ from marketsim.audit.story import RECORD, Story
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import (
     ENDS,
+    EVENT_TYPES,
     CompensationEvent,
     CompensationStarted,
     DeadLetterIgnored,
@@ -41,6 +42,8 @@ Tier: TypeAlias = Literal["basic", "strict"]
 """``basic``: the checks that every command makes; ``strict``: those of time and between transactions, too."""
 
 _ENDS = frozenset(ENDS)
+
+_Look: TypeAlias = Callable[[Any], Iterable[Finding]]
 
 StoryCheck: TypeAlias = Callable[[Story], Iterable[Finding]]
 
@@ -177,11 +180,9 @@ class Examination:
         self._rules = frozenset(check.name for check in chosen)
         self._functions = [check.function for check in chosen if check.function]
         self._watches = [check.watch() for check in chosen if check.watch]
-        # Everything passes through here: only those are asked who have something to say.
-        self._saw = [each.saw for each in self._watches if type(each).saw is not watches.Watch.saw]
-        posted = [each.posted for each in self._watches if type(each).posted is not watches.Watch.posted]
-        self._posted: list[Callable[[Any], Iterable[Finding]]] = [*self._saw, *posted]
+        self._looks = _looks(self._watches)
         self._stories: dict[str, Story] = {}
+        self._heard: dict[str, list[TransactionEvent]] = {}
         self._ended = Ended()
         self._found: list[Finding] = []
         self._counts: dict[tuple[str, str], int] = {}
@@ -191,22 +192,30 @@ class Examination:
     def see(self, event: Event) -> None:
         """Take in the next event."""
         kind = type(event)
-        for look in self._posted if kind is LedgerPosted else self._saw:
-            if findings := look(event):
-                self._keep(findings)
-        transaction: str = event.transaction if kind in RECORD else ""  # type: ignore[attr-defined]
-        if not transaction:
-            self._see_untied(event)
-            return
-        story = self._stories.get(transaction)
-        if story is None:
-            story = self._begin(event)  # type: ignore[arg-type]
-        if story is None or story.end is not None:
-            self._see_late(story, event)  # type: ignore[arg-type]
-            return
-        story.heard.append(event)  # type: ignore[arg-type]
+        if kind in self._looks:
+            for look in self._looks[kind]:
+                if findings := look(event):
+                    self._keep(findings)
+        # Everything passes through here, and nearly all of it goes no further than to be heard.
+        heard = self._heard.get(getattr(event, "transaction", ""))
+        if heard is None:
+            heard = self._see_unheard(event)
+            if heard is None:
+                return
+        heard.append(event)  # type: ignore[arg-type]
         if kind in _ENDS:
-            self._close(story)
+            self._close(self._stories[event.transaction])  # type: ignore[attr-defined]
+
+    def _see_unheard(self, event: Event) -> list[TransactionEvent] | None:
+        """Look at an event that belongs to no open transaction; where to hear it, if it begins one."""
+        if not isinstance(event, TransactionEvent) or not event.transaction:
+            self._see_untied(event)
+            return None
+        story = self._stories.get(event.transaction)
+        if story is None and not self._ended.end_of(event.transaction):
+            return self._begin(event).heard
+        self._see_late(story, event)
+        return None
 
     def _see_late(self, story: Story | None, event: TransactionEvent) -> None:
         """Look at an event of a transaction that has ended; one that left something has a story."""
@@ -249,16 +258,16 @@ class Examination:
         more = [self._and_more(*which) for which in self._unlisted]
         return sorted([*self._found, *more], key=lambda finding: finding.seq)
 
-    def _begin(self, event: TransactionEvent) -> Story | None:
-        """The story of a transaction that is heard of for the first time; none for one that has ended."""
-        if self._ended.end_of(event.transaction):
-            return None
+    def _begin(self, event: TransactionEvent) -> Story:
+        """The story of a transaction that is heard of for the first time."""
         story = self._stories[event.transaction] = Story(event.transaction)
+        self._heard[event.transaction] = story.heard
         if not isinstance(event, TransactionBegan):
             story.slips.append((event, "the transaction had not begun"))
         return story
 
     def _close(self, story: Story) -> None:
+        del self._heard[story.transaction]
         plain = tell_plainly(story)
         if not plain:
             story.tell()
@@ -299,6 +308,14 @@ class Examination:
         first = self._unlisted[rule, severity]
         message = f"and {more} more of this rule that are not listed, one of them here"
         return Finding(rule, severity, message, seq=first.seq, transaction=first.transaction)
+
+
+def _looks(every: Iterable[watches.Watch]) -> dict[type[Event], list[_Look]]:
+    """What is to be looked at by whom, by the type of event; whom nothing of it interests is not asked."""
+    saw = [each.saw for each in every if type(each).saw is not watches.Watch.saw]
+    posted = [each.posted for each in every if type(each).posted is not watches.Watch.posted]
+    looks: dict[type[Event], list[_Look]] = {kind: [*saw] for kind in EVENT_TYPES.values() if saw}
+    return looks | {LedgerPosted: [*saw, *posted]}
 
 
 def _check(name: str) -> Check:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from marketsim.audit.story import MONEY_AUTHORIZED, MONEY_MERCHANT, STOCK_RESERVED, Key, Story
 from marketsim.saga.events import (
     EffectEvent,
@@ -13,6 +15,7 @@ from marketsim.saga.events import (
     OperationStarted,
     OperationSucceeded,
     OrderPlaced,
+    Posting,
     TransactionBegan,
     TransactionCommitted,
 )
@@ -20,6 +23,7 @@ from marketsim.saga.events import (
 __all__ = ["tell_plainly"]
 
 _EFFECTS = frozenset({LedgerPosted, OrderPlaced, NotificationSent})
+_NOTHING = (0, 0)
 _UNSETTLED = (STOCK_RESERVED, MONEY_AUTHORIZED, MONEY_MERCHANT)
 
 
@@ -32,72 +36,83 @@ def tell_plainly(story: Story) -> bool:
     began, end = story.heard[0], story.heard[-1]
     if type(began) is not TransactionBegan or type(end) is not TransactionCommitted:
         return False
-    if any("%" not in fault for fault in began.faults):
-        return False  # What was not left to chance was to strike.
-    effects = _straight(story.heard[1:-1])
-    if effects is None:
+    for fault in began.faults:
+        if "%" not in fault:
+            return False  # What was not left to chance was to strike.
+    books = _Books()
+    if not _goes_straight(story.heard[1:-1], books) or not _is_settled(books):
         return False
-    placed = [event for event in effects if type(event) is OrderPlaced]
-    if not _is_settled(placed, effects):
-        return False
-    story.began, story.placed, story.end = began, list(placed), end
+    story.began, story.placed, story.end = began, books.placed, end
     return True
 
 
-def _straight(course: Iterable[Event]) -> list[EffectEvent] | None:
-    """The effects, if each operation started once, then took effect, and then returned what it did."""
-    kinds: dict[str, str] = {}
-    under_way: dict[str, LedgerPosted | None] = {}
-    effects: dict[tuple[type[Event], str], EffectEvent] = {}
+class _Books(msgspec.Struct, gc=False):
+    """What a transaction moved in each account, and what it ordered."""
+
+    net: dict[Key, int] = {}
+    placed: list[OrderPlaced] = []
+
+    def post(self, lines: Iterable[Posting]) -> tuple[int, int]:
+        """Enter the lines of a posting; how much money somebody gained by it, and how many units."""
+        money = units = 0
+        for line in lines:
+            if line.currency:
+                amount = line.amount_minor
+                money += amount if amount > 0 else 0
+            else:
+                amount = line.quantity
+                units += amount if amount > 0 else 0
+            key = (line.account, line.currency, line.product)
+            self.net[key] = self.net.get(key, 0) + amount
+        return money, units
+
+
+def _goes_straight(course: Iterable[Event], books: _Books) -> bool:
+    """Whether each operation started once, then took effect, and then returned what it did."""
+    started: set[str] = set()
+    gained: dict[str, tuple[int, int]] = {}
+    done: set[tuple[type[Event], str]] = set()
     for event in course:
         if type(event) is OperationStarted:
-            if event.attempt != 1 or event.operation in kinds:
-                return None
-            kinds[event.operation], under_way[event.operation] = event.kind, None
+            name = event.operation
+            if name in started or event.attempt != 1:
+                return False
+            started.add(name)
+            gained[name] = _NOTHING
         elif type(event) is OperationSucceeded:
-            if event.attempt != 1 or event.operation not in under_way:
-                return None
-            posted = under_way.pop(event.operation)
-            if kinds[event.operation] not in ("", "read_only") and not _as_posted(event.result, posted):
-                return None
+            posted = gained.pop(event.operation, None)
+            if posted is None or event.attempt != 1 or not _as_posted(event.result, posted):
+                return False
         elif isinstance(event, EffectEvent) and type(event) in _EFFECTS:
-            key = (type(event), event.key)
-            if event.operation not in under_way or event.attempt != 1 or key in effects:
-                return None
-            if event.compensation or event.unasked:
-                return None
-            effects[key] = event
+            name, key = event.operation, (type(event), event.key)
+            if name not in gained or key in done:
+                return False
+            if event.attempt != 1 or event.compensation or event.unasked:
+                return False
+            done.add(key)
             if type(event) is LedgerPosted:
-                if under_way[event.operation] is not None:
-                    return None
-                under_way[event.operation] = event
+                if gained[name] != _NOTHING:
+                    return False
+                gained[name] = books.post(event.postings)
+            elif type(event) is OrderPlaced:
+                books.placed.append(event)
         elif type(event) is not OperationProgress:
-            return None
-    return None if under_way else list(effects.values())
+            return False
+    return not gained
 
 
-def _as_posted(result: JSONObject, posted: LedgerPosted | None) -> bool:
+def _as_posted(result: JSONObject, posted: tuple[int, int]) -> bool:
     """Whether an answer tells the amounts that were posted, as far as it tells amounts."""
-    money = stock = 0
-    for line in posted.postings if posted is not None else ():
-        if line.currency:
-            money += max(line.amount_minor, 0)
-        else:
-            stock += max(line.quantity, 0)
-    return bool(result.get("amount_minor", money) == money and result.get("quantity", stock) == stock)
+    money, units = posted
+    return bool(result.get("amount_minor", money) == money and result.get("quantity", units) == units)
 
 
-def _is_settled(placed: list[OrderPlaced], effects: list[EffectEvent]) -> bool:
+def _is_settled(books: _Books) -> bool:
     """Whether nothing is held any more, and what was paid is the price of the one order, if any."""
-    net: dict[Key, int] = {}
-    for event in effects:
-        if type(event) is LedgerPosted:
-            for line in event.postings:
-                key = (line.account, line.currency, line.product)
-                net[key] = net.get(key, 0) + (line.amount_minor if line.currency else line.quantity)
-    for order in placed:
+    for order in books.placed:
         key = (MONEY_MERCHANT, order.currency, "")
-        net[key] = net.get(key, 0) - order.total_minor
-    return len(placed) <= 1 and not any(
-        amount and account.startswith(_UNSETTLED) for (account, *_), amount in net.items()
-    )
+        books.net[key] = books.net.get(key, 0) - order.total_minor
+    for (account, _, _), amount in books.net.items():
+        if amount and account.startswith(_UNSETTLED):
+            return False
+    return len(books.placed) <= 1

@@ -77,6 +77,8 @@ class PostingsWatch(Watch):
 
     def posted(self, event: LedgerPosted) -> Iterable[Finding]:
         """What is wrong at this posting."""
+        if _is_a_move(event.postings):
+            return ()
         sums: dict[Key, int] = {}
         findings = []
         for line in event.postings:
@@ -87,6 +89,18 @@ class PostingsWatch(Watch):
         if any(sums.values()):
             findings += [_balance_finding(event, key, total) for key, total in sums.items() if total]
         return findings
+
+
+def _is_a_move(lines: list[Posting]) -> bool:
+    """Whether these are two lines of one unit that sum to zero, as nearly all are."""
+    if len(lines) != 2:
+        return False
+    one, other = lines
+    if one.currency:
+        counted = one.amount_minor + other.amount_minor or one.quantity or other.quantity or one.product
+    else:
+        counted = one.quantity + other.quantity or one.amount_minor or other.amount_minor or not one.product
+    return not counted and one.currency == other.currency and one.product == other.product
 
 
 def _counts_without_unit(line: Posting) -> bool:
@@ -132,12 +146,13 @@ class _FloorWatch(Watch):
 
     def posted(self, event: LedgerPosted) -> Iterable[Finding]:
         """What went below zero by this posting."""
+        accounts, balances = self.accounts, self._balances
         below: list[Key] = []
         for line in event.postings:
-            if line.account in self.accounts:
+            if line.account in accounts:
                 key = (line.account, line.currency, line.product)
                 amount = line.amount_minor if line.currency else line.quantity
-                balance = self._balances[key] = self._balances.get(key, 0) + amount
+                balance = balances[key] = balances.get(key, 0) + amount
                 if balance < 0:
                     below.append(key)
         return self._crossed(event, below) if below else ()

@@ -54,12 +54,11 @@ _LAST_US = 253_402_300_799_999_999
 class Clock:
     """Virtual time: it stands still until it is moved, and only moves forward."""
 
-    __slots__ = ("_prefix", "_second", "_stamp", "_stamped_us", "now_us")
+    __slots__ = ("_prefix", "_second", "now_us")
 
     def __init__(self, start_us: int) -> None:
         self.now_us = start_us
-        self._second = self._stamped_us = -1
-        self._prefix = self._stamp = ""
+        self._second, self._prefix = -1, ""
 
     def advance(self, to_us: int) -> None:
         """Move to a moment; a moment that has passed leaves the clock as it is.
@@ -74,14 +73,10 @@ class Clock:
 
     def stamp(self) -> str:
         """The present moment of this clock, as it stands in an event."""
-        now_us = self.now_us
-        if now_us != self._stamped_us:
-            second, rest = divmod(now_us, 1_000_000)
-            if second != self._second:
-                self._second = second
-                self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._stamped_us, self._stamp = now_us, f"{self._prefix}.{rest:06d}Z"
-        return self._stamp
+        second, rest = divmod(self.now_us, 1_000_000)
+        if second != self._second:
+            self._second, self._prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._prefix}.{rest:06d}Z"
 
 
 class RealClock(Clock):

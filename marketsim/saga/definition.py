@@ -425,8 +425,8 @@ def plain(value: Any) -> JSONObject:
     """The value, if it is what a stream can hold: an object without floats. Raises TypeError otherwise."""
     if not isinstance(value, dict):
         raise TypeError(f"a handler returns a dict, not {type(value).__name__}")
-    for each in value.values():
-        if type(each) not in _ATOMS:
+    if not _ATOMS.issuperset(map(type, value.values())):
+        for each in value.values():
             _check_plain(each)
     return value
 
