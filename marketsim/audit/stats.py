@@ -11,7 +11,7 @@ import msgspec
 from marketsim.audit.quantiles import RELATIVE_ERROR_PPM, Histogram
 from marketsim.saga import events as e
 
-__all__ = ["NAMES_MAX", "OPEN_MAX", "Cause", "Durations", "Handler", "Numbers", "Stats", "moments"]
+__all__ = ["NAMES_MAX", "OPEN_MAX", "Cause", "Durations", "Handler", "Numbers", "Open", "Stats", "moments"]
 
 NAMES_MAX = 1_000
 """How many operations, and how many causes, are told apart; what comes after is counted as OTHERS."""
@@ -105,14 +105,14 @@ class Numbers(msgspec.Struct, frozen=True):
     ends: list[Durations] = []
 
 
-class _Open:
-    """What is known of a transaction that has not ended."""
+class Open:
+    """What is known of a transaction that has not ended; who wants to know more of it extends this."""
 
-    __slots__ = ("began_us", "calls", "cause", "failures")
+    __slots__ = ("began", "began_us", "calls", "cause", "failures")
 
-    def __init__(self, began_us: int) -> None:
-        self.began_us = began_us
-        self.calls: dict[tuple[str, int], int] = {}
+    def __init__(self, began: e.TransactionBegan, began_us: int) -> None:
+        self.began, self.began_us = began, began_us
+        self.calls: dict[str, int] = {}
         self.failures: dict[str, str] | None = None
         self.cause: tuple[str, str] | None = None
 
@@ -135,12 +135,14 @@ class Stats:
     Memory is bounded by what is open at once (OPEN_MAX), by the names there are (NAMES_MAX), and by the
     buckets of their durations. An event that is not ``counted`` is known and not counted: the intent of
     a call whose answer is. ``wants`` are the types that transactions are told by, each with what takes
-    it in; whoever has a clock at hand may call them instead of :meth:`see`.
+    it in: it may be called instead of :meth:`see`, with the event and its moment. ``open`` are the
+    transactions that have not ended, each as ``known`` makes it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: type[Open] = Open) -> None:
+        self.open: dict[str, Any] = {}
+        self._known = known
         self._types: Counter[type[e.Event]] = Counter()
-        self._open: dict[str, _Open] = {}
         self._operations: dict[str, _Timed] = {}
         self._reverts: dict[str, _Timed] = {}
         self._ends = {kind: _Timed() for kind in e.ENDS}
@@ -181,7 +183,7 @@ class Stats:
             last=self._last,
             types=dict(sorted((_name(kind), count) for kind, count in self._types.items())),
             outcomes={_end_name(kind): self._ended[kind] for kind in e.ENDS if self._ended[kind]},
-            open=len(self._open),
+            open=len(self.open),
             reverted_ppm=_share(
                 self._ended[e.TransactionCompensated] + self._ended[e.TransactionStuck], ended
             ),
@@ -194,68 +196,70 @@ class Stats:
         )
 
     def _begin(self, event: e.TransactionBegan, now_us: int, counted: bool = True) -> None:
-        if len(self._open) < OPEN_MAX:
-            self._open.setdefault(event.transaction, _Open(now_us))
-        else:
+        if len(self.open) >= OPEN_MAX:
             self._untracked += 1
+        elif event.transaction not in self.open:
+            self.open[event.transaction] = self._known(event, now_us)
 
     def _start(self, event: e.OperationStarted, now_us: int, counted: bool = True) -> None:
-        open_one = self._open.get(event.transaction)
+        open_one = self.open.get(event.transaction)
         if open_one is not None:
-            open_one.calls[event.operation, event.attempt] = now_us
+            open_one.calls[event.operation] = now_us
 
     def _start_revert(self, event: e.CompensationStarted, now_us: int, counted: bool = True) -> None:
-        open_one = self._open.get(event.transaction)
+        open_one = self.open.get(event.transaction)
         if open_one is not None:
-            open_one.calls[event.compensation, event.attempt] = now_us
+            open_one.calls[event.compensation] = now_us
 
-    def _succeed(self, event: Any, now_us: int, counted: bool = True) -> None:
-        self._answer(self._operations, event.operation, event, now_us, counted)
+    def _succeed(self, event: e.OperationSucceeded, now_us: int, counted: bool = True) -> None:
+        # Most events that count are these: what _answer does, without calling it.
+        open_one, timed = self.open.get(event.transaction), self._operations.get(event.operation)
+        if open_one is None or timed is None or event.attempt > 1 or not counted:
+            self._answer(self._operations, event.operation, event, now_us, counted)
+        elif (began_us := open_one.calls.pop(event.operation, None)) is not None:
+            timed.lengths.add(now_us - began_us)
 
     def _fail(self, event: Any, now_us: int, counted: bool = True) -> None:
-        open_one = self._open.get(event.transaction)
+        timed = self._answer(self._operations, event.operation, event, now_us, counted)
+        open_one = self.open.get(event.transaction)
         if open_one is not None:
             open_one.failures = open_one.failures or {}
             open_one.failures[event.operation] = getattr(event, "code", "") or "aborted"
-        self._answer(self._operations, event.operation, event, now_us, counted, failed=True)
+        if timed is not None:
+            timed.failed += 1
 
-    def _succeed_revert(self, event: Any, now_us: int, counted: bool = True) -> None:
+    def _succeed_revert(self, event: e.CompensationSucceeded, now_us: int, counted: bool = True) -> None:
         self._answer(self._reverts, event.compensation, event, now_us, counted)
 
     def _fail_revert(self, event: Any, now_us: int, counted: bool = True) -> None:
-        self._answer(self._reverts, event.compensation, event, now_us, counted, failed=True)
+        timed = self._answer(self._reverts, event.compensation, event, now_us, counted)
+        if timed is not None:
+            timed.failed += 1
 
     def _answer(
-        self,
-        names: dict[str, _Timed],
-        name: str,
-        event: Any,
-        now_us: int,
-        counted: bool,
-        *,
-        failed: bool = False,
-    ) -> None:
-        open_one = self._open.get(event.transaction)
+        self, names: dict[str, _Timed], name: str, event: Any, now_us: int, counted: bool
+    ) -> _Timed | None:
+        """Time the answer from its intent; what is known of the calls of this name, if it counts."""
+        open_one = self.open.get(event.transaction)
         if open_one is None:
-            return
-        began_us = open_one.calls.pop((name, event.attempt), None)
+            return None
+        began_us = open_one.calls.pop(name, None)
         if not counted:
-            return
-        timed = names.get(name) or _kept(names, name, _Timed)
-        if failed:
-            timed.failed += 1
+            return None
+        timed: _Timed = names.get(name) or _kept(names, name, _Timed)
         if event.attempt > 1:
             timed.retries += 1
         if began_us is not None:
             timed.lengths.add(now_us - began_us)
+        return timed
 
     def _turn_back(self, event: e.TransactionCompensating, now_us: int, counted: bool = True) -> None:
-        open_one = self._open.get(event.transaction)
+        open_one = self.open.get(event.transaction)
         if open_one is not None:
             open_one.cause = event.operation, _code(open_one, event)
 
     def _end(self, event: Any, now_us: int, counted: bool = True) -> None:
-        open_one, kind = self._open.pop(event.transaction, None), type(event)
+        open_one, kind = self.open.pop(event.transaction, None), type(event)
         if not counted:
             return
         self._ended[kind] += 1
@@ -288,7 +292,7 @@ class Stats:
         return sorted(causes, key=lambda cause: (-cause.count, cause.operation, cause.code))
 
 
-def _code(open_one: _Open, event: Any) -> str:
+def _code(open_one: Open, event: Any) -> str:
     """What the operation failed with that the event names."""
     return (open_one.failures or {}).get(event.operation) or str(event.reason)
 
