@@ -145,9 +145,8 @@ def run_rows(sweep: Sweep, results: Mapping[int, Figures]) -> Iterable[dict[str,
     """A flat row for each run that there is: the axes, repeat (from 1) and seed, then the figures."""
     for run in sweep.runs():
         if run.index in results:
-            yield (
-                _named(sweep, run.values) | {"repeat": run.repeat + 1, "seed": run.seed} | results[run.index]
-            )
+            row = _named(sweep, run.values) | {"repeat": run.repeat + 1, "seed": run.seed}
+            yield row | dict(results[run.index])
 
 
 def point_rows(sweep: Sweep, results: Mapping[int, Figures]) -> Iterable[dict[str, Any]]:
