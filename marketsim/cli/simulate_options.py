@@ -5,20 +5,40 @@ from typing import Annotated, Any
 
 import typer
 
+from marketsim.cli import complete
 from marketsim.saga.errors import InputError, nearest, quoted
 
 __all__ = [
     "ArrivalsOption",
+    "CatalogFile",
     "Columns",
     "Duration",
+    "Figures",
+    "Gateways",
+    "Heat",
+    "Html",
+    "Keep",
     "Latency",
+    "On",
+    "Out",
     "Outages",
+    "Policies",
     "Popularity",
     "Purchases",
+    "Record",
+    "Repeat",
     "Restocks",
+    "Resume",
+    "Saga",
+    "Sample",
+    "Seed",
     "Servers",
     "Settings",
+    "Sweeps",
+    "Tier",
     "Trace",
+    "Workers",
+    "Yes",
     "table_of",
 ]
 
@@ -106,6 +126,109 @@ Settings = Annotated[
         metavar="KEY=VALUE",
         help="Anything else of a workload, as in habits.again.percent=40. Repeat it.",
         show_default=False,
+    ),
+]
+
+Policies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        help="The rules of compensation (default); repeat it to compare several on the same tape.",
+        show_default=False,
+        autocompletion=complete.policies,
+    ),
+]
+Gateways = Annotated[
+    str | None,
+    typer.Option(
+        "--gateway",
+        metavar="RULES",
+        help="How the payment provider treats idempotency keys (stripe).",
+        show_default=False,
+    ),
+]
+Saga = Annotated[
+    str | None,
+    typer.Option("--saga", help="What each customer runs: purchase or checkout.", show_default=False),
+]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Decides whatever is left to chance (0).", show_default=False)
+]
+Sample = Annotated[
+    int | None,
+    typer.Option("--sample", metavar="N", help="A sample of N products to sell.", show_default=False),
+]
+CatalogFile = Annotated[
+    Path | None,
+    typer.Option("--catalog", metavar="FILE", help="A catalog of your own, JSON.", show_default=False),
+]
+Tier = Annotated[
+    str, typer.Option("--tier", metavar="basic|strict", help="Which checks judge the stream.")
+]
+Record = Annotated[
+    str,
+    typer.Option(
+        "--record",
+        metavar="none|failed|all",
+        help="How much of the stream is kept: not even its head, its head and what failed, or everything.",
+    ),
+]
+Keep = Annotated[
+    Path | None,
+    typer.Option(
+        "--keep", metavar="DIR", help="Where it is kept; with all, a market's folder.", show_default=False
+    ),
+]
+Sweeps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="AXIS",
+        help="Vary it: 'payment:card_declined%0..40/5', policy=default,none or arrivals.poisson=10..50/10. "
+        "Repeat it for a grid.",
+        show_default=False,
+    ),
+]
+Repeat = Annotated[int, typer.Option("--repeat", metavar="N", help="Run each point with N seeds.")]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on", metavar="PLACE", help="Where many runs are made: here, processes, dask or tcp://HOST:PORT."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="How many at once; all cores.", show_default=False)
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume",
+        metavar="FILE",
+        help="Keep what is finished in this file, and go on from it.",
+        show_default=False,
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Make more than 10,000 runs.")]
+Figures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--figure", metavar="NAME", help="Which figures a sweep's table shows. Repeat it.", show_default=False
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="The figures as .csv, .parquet or .json.", show_default=False
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="The figures as one HTML page.", show_default=False),
+]
+Heat = Annotated[
+    Path | None,
+    typer.Option(
+        "--heat-map", metavar="FILE", help="A sweep's first figure as a picture, .svg.", show_default=False
     ),
 ]
 
