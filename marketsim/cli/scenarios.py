@@ -58,6 +58,10 @@ def run(
         policy_named(policy)
     # All of them are read before the first runs: a mistake in the last one changes nothing.
     loaded = [load_scenario(path) for given in scenarios for path in find_scenarios(given)]
+    for scenario in loaded:
+        if scenario.simulates:
+            file = scenario.document.name
+            raise InputError("is a simulation", where=file, todo=f"run it with: marketsim simulate {file}")
     if keep is not None and len(loaded) != 1:
         raise InputError(
             f"--keep takes one scenario, and these are {len(loaded)}", todo="run them one by one"
@@ -147,9 +151,9 @@ def new_scenario(
 @command(scenarios_app, "schema", example="marketsim scenarios schema -o scenario.schema.json", market=False)
 def schema(session: Session, output: Output = None, force: Force = False) -> int:
     """Print the JSON Schema of a scenario file, for an editor."""
-    from marketsim.scenario.model import scenario_schema
+    from marketsim.simulate.schema import file_schema
 
-    text = msgspec.json.format(msgspec.json.encode(scenario_schema()), indent=2).decode() + "\n"
+    text = msgspec.json.format(msgspec.json.encode(file_schema()), indent=2).decode() + "\n"
     write_output(session, [text], output, force)
     return 0
 

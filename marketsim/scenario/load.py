@@ -1,9 +1,9 @@
 """Load a scenario file: bind it, read its catalog, and see that every name in it exists."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ from marketsim.market.gateway import rule_named
 from marketsim.market.money import currency_digits, to_minor
 from marketsim.market.requests import CART_LINES_MAX
 from marketsim.market.sagas import saga_named
-from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.errors import nearest, quoted
 from marketsim.saga.events import JSONObject
 from marketsim.saga.faults import parse_fault
 from marketsim.saga.policies import policy_named, policy_with
@@ -34,6 +34,7 @@ from marketsim.scenario.model import (
     Scenario,
     ScenarioFile,
 )
+from marketsim.scenario.places import Place, check_name, inside, mistake, placed
 
 __all__ = ["CRASHING_MAX", "load_scenario"]
 
@@ -42,9 +43,6 @@ CRASHING_MAX = 20
 
 Each death has everything that is open taken up again, so their cost is the product of both.
 """
-
-_Path: TypeAlias = Sequence[str | int]
-_T = TypeVar("_T")
 
 _FORM_OF = {key: form for form in FORMS for key in form.__struct_fields__}
 
@@ -57,12 +55,14 @@ def load_scenario(path: Path) -> Scenario:
     """
     document = read_document(path)
     file = bind(document, ScenarioFile)
+    _check_whole(document, file)
+    purchases = file.purchases or []
     if not file.scenario.isprintable():
-        raise _wrong(document, ("scenario",), "has a character that cannot be printed", "use plain text")
+        raise mistake(document, ("scenario",), "has a character that cannot be printed", "use plain text")
     policy, rules = _policy(document, file.policy)
-    _placed(document, ("currency",), currency_digits, file.currency)
-    _placed(document, ("gateway",), rule_named, file.gateway)
-    _placed(document, ("saga",), saga_named, file.saga)
+    placed(document, ("currency",), currency_digits, file.currency)
+    placed(document, ("gateway",), rule_named, file.gateway)
+    placed(document, ("saga",), saga_named, file.saga)
     scenario = Scenario(
         name=file.scenario,
         description=file.description.strip(),
@@ -73,15 +73,28 @@ def load_scenario(path: Path) -> Scenario:
         rules=rules,
         gateway=file.gateway,
         saga=file.saga,
-        purchases=file.purchases,
-        starts_us=_starts_us(document, file.purchases),
-        expect=[_expectation(document, index) for index in range(len(file.expect))],
+        purchases=purchases,
+        starts_us=_starts_us(document, purchases),
+        expect=[_expectation(document, index) for index in range(len(file.expect or ()))],
         document=document,
+        simulates=file.simulate is not UNSET,
     )
     known = _known(scenario.catalog)
     _check_purchases(scenario, known)
     _check_expectations(scenario, known)
     return scenario
+
+
+def _check_whole(document: Document, file: ScenarioFile) -> None:
+    """See that it has purchases, or a workload in their place."""
+    if file.simulate is not UNSET:
+        if file.purchases is not UNSET:
+            todo = "have purchases, or the workload of a simulation"
+            raise mistake(document, ("purchases",), "do not go with 'simulate'", todo)
+        return
+    for key in ("catalog", "purchases", "expect"):
+        if getattr(file, key) is UNSET:
+            raise mistake(document, (), f"{quoted(key)} is missing")
 
 
 class _Known(Struct, frozen=True):
@@ -103,26 +116,15 @@ def _known(catalog: Catalog) -> _Known:
     )
 
 
-def _wrong(document: Document, path: _Path, what: str, todo: str = "") -> InputError:
-    words = document.words(path)
-    return InputError(f"{words}: {what}" if words else what, where=document.place(path), todo=todo)
-
-
-def _placed(document: Document, path: _Path, read: Callable[..., _T], *arguments: object) -> _T:
-    """Call what knows nothing of files; an InputError gets its place, found only when it is needed."""
-    try:
-        return read(*arguments)
-    except InputError as wrong:
-        raise _wrong(document, path, wrong.what, wrong.todo) from wrong
-
-
 # The catalog.
 
 
 def _catalog(document: Document, file: ScenarioFile, folder: Path) -> Catalog:
     said = file.catalog
+    if said is UNSET:
+        return Catalog([], [])  # A simulation may take all that is sold, and everybody, from a trace.
     if isinstance(said, str):
-        place = _placed(document, ("catalog",), _inside, folder, said)
+        place = placed(document, ("catalog",), inside, folder, said, "catalog")
         return parse_catalog(read_document(place), file.currency)
     part = document.part("catalog")
     if "sample" in said:
@@ -130,7 +132,7 @@ def _catalog(document: Document, file: ScenarioFile, folder: Path) -> Catalog:
     strangers = [key for key in said if key not in ("products", "users", "orders", "guardrails")]
     if strangers and "products" not in said and "users" not in said:
         todo = nearest(strangers[0], ["guardrails", "orders", "products", "sample", "seed", "users"])
-        raise _wrong(part, (strangers[0],), f"unknown key {quoted(strangers[0])}", todo)
+        raise mistake(part, (strangers[0],), f"unknown key {quoted(strangers[0])}", todo)
     return parse_catalog(part, file.currency)
 
 
@@ -151,35 +153,19 @@ def _sample(part: Document, file: ScenarioFile) -> Catalog:
     return sample_catalog(sample.sample, sample.sample, seed, file.currency)
 
 
-def _inside(folder: Path, said: str) -> Path:
-    """The path of a file beside or below the scenario's; InputError for any other, links followed."""
-    todo = "put the catalog beside the scenario, and name it by a relative path"
-    shapes = (PurePosixPath(said), PureWindowsPath(said))
-    if not said or any(shape.anchor or ".." in shape.parts for shape in shapes):
-        raise InputError(f"{quoted(said)} leads out of the scenario's folder", todo=todo)
-    place = folder / said
-    try:
-        inside = place.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError, ValueError) as wrong:  # a loop of links, a name that is none
-        raise InputError(f"{quoted(said)} is not a path that can be followed", todo=todo) from wrong
-    if not inside:
-        raise InputError(f"{quoted(said)} is a link out of the scenario's folder", todo=todo)
-    return place
-
-
 # The rules.
 
 
 def _policy(document: Document, said: str | dict[str, Any]) -> tuple[str, JSONObject]:
     """The name of the policy, and the rules that differ from it."""
     if isinstance(said, str):
-        return _placed(document, ("policy",), policy_named, said).name, {}
+        return placed(document, ("policy",), policy_named, said).name, {}
     rules = {key: value for key, value in said.items() if key != "like"}
     like = said.get("like", "default")
     if not isinstance(like, str):
-        raise _wrong(document, ("policy", "like"), "is not a name", "name a policy")
-    base = _placed(document, ("policy", "like") if "like" in said else ("policy",), policy_named, like)
-    _placed(document, ("policy",), policy_with, base, rules)
+        raise mistake(document, ("policy", "like"), "is not a name", "name a policy")
+    base = placed(document, ("policy", "like") if "like" in said else ("policy",), policy_named, like)
+    placed(document, ("policy",), policy_with, base, rules)
     return base.name, rules
 
 
@@ -191,9 +177,9 @@ def _starts_us(document: Document, purchases: list[Purchase]) -> list[int]:
     if any(timed) and not all(timed):
         what = f"has no 'at', and purchases[{timed.index(True)}] has one"
         todo = "give 'at' to all purchases, or to none"
-        raise _wrong(document, ("purchases", timed.index(False)), what, todo)
+        raise mistake(document, ("purchases", timed.index(False)), what, todo)
     return [
-        _placed(document, ("purchases", index, "at"), span_us, purchase.at)
+        placed(document, ("purchases", index, "at"), span_us, purchase.at)
         for index, purchase in enumerate(purchases)
         if purchase.at is not UNSET
     ]
@@ -205,40 +191,40 @@ def _check_purchases(scenario: Scenario, known: _Known) -> None:
         path = ("purchases", index)
         if index + 1 not in rejected:
             _check_goods(document, path, purchase, known)
-            _check_name(document, (*path, "customer"), purchase.customer, "customer", known.customers)
+            check_name(document, (*path, "customer"), purchase.customer, "customer", known.customers)
         _check_shape(document, path, purchase, scenario.saga)
         _check_times(document, path, purchase)
         saga = scenario.saga_of(index + 1)
         for number, fault in enumerate(purchase.faults):
-            _placed(document, (*path, "faults", number), parse_fault, fault, saga)
+            placed(document, (*path, "faults", number), parse_fault, fault, saga)
     _check_crashes(scenario)
 
 
-def _check_times(document: Document, path: _Path, purchase: Purchase) -> None:
+def _check_times(document: Document, path: Place, purchase: Purchase) -> None:
     for key, said in (("deadline", purchase.deadline), ("cancel", purchase.cancel)):
-        if said is not UNSET and not _placed(document, (*path, key), span_us, said):
-            raise _wrong(document, (*path, key), "is no time at all", "write 1ms or more")
+        if said is not UNSET and not placed(document, (*path, key), span_us, said):
+            raise mistake(document, (*path, key), "is no time at all", "write 1ms or more")
 
 
-def _check_shape(document: Document, path: _Path, purchase: Purchase, saga: str) -> None:
+def _check_shape(document: Document, path: Place, purchase: Purchase, saga: str) -> None:
     if (purchase.product is UNSET) == (purchase.cart is UNSET):
         todo = "write product: ID, or for a checkout cart: {ID: 2, ID: 1}"
-        raise _wrong(document, path, "needs a product or a cart, and not both", todo)
+        raise mistake(document, path, "needs a product or a cart, and not both", todo)
     if purchase.cart is not UNSET and saga != "checkout":
         todo = "write saga: checkout, or product and quantity"
-        raise _wrong(document, (*path, "cart"), f"the saga {saga} has no cart", todo)
+        raise mistake(document, (*path, "cart"), f"the saga {saga} has no cart", todo)
 
 
-def _check_goods(document: Document, path: _Path, purchase: Purchase, known: _Known) -> None:
+def _check_goods(document: Document, path: Place, purchase: Purchase, known: _Known) -> None:
     if purchase.cart is not UNSET:
         if not 1 <= len(purchase.cart) <= CART_LINES_MAX:
             todo = "or expect the purchase to be rejected"
-            raise _wrong(document, (*path, "cart"), f"a cart has 1 to {CART_LINES_MAX} products", todo)
+            raise mistake(document, (*path, "cart"), f"a cart has 1 to {CART_LINES_MAX} products", todo)
         for product, units in purchase.cart.items():
-            _check_name(document, (*path, "cart", product), product, "product", known.products)
+            check_name(document, (*path, "cart", product), product, "product", known.products)
             _check_quantity(document, (*path, "cart", product), units)
     elif purchase.product is not UNSET:
-        _check_name(document, (*path, "product"), purchase.product, "product", known.products)
+        check_name(document, (*path, "product"), purchase.product, "product", known.products)
         _check_quantity(document, (*path, "quantity"), purchase.quantity)
 
 
@@ -251,7 +237,7 @@ def _check_crashes(scenario: Scenario) -> None:
     if len(crashing) > CRASHING_MAX:
         what = f"more than {CRASHING_MAX} purchases that overlap kill the process"
         todo = "have fewer, or let each purchase wait for the one before"
-        raise _wrong(scenario.document, ("purchases", crashing[CRASHING_MAX], "faults"), what, todo)
+        raise mistake(scenario.document, ("purchases", crashing[CRASHING_MAX], "faults"), what, todo)
 
 
 def _kills(fault: str) -> bool:
@@ -268,15 +254,10 @@ def _rejections(expect: Iterable[Expectation]) -> set[int]:
     }
 
 
-def _check_quantity(document: Document, path: _Path, quantity: int) -> None:
+def _check_quantity(document: Document, path: Place, quantity: int) -> None:
     if quantity < 1:
         todo = "write 1 or more, or expect the purchase to be rejected"
-        raise _wrong(document, path, f"{quantity} units cannot be bought", todo)
-
-
-def _check_name(document: Document, path: _Path, name: str, kind: str, known: Collection[str]) -> None:
-    if name not in known:
-        raise _wrong(document, path, f"there is no {kind} {quoted(name)}", nearest(name, known))
+        raise mistake(document, path, f"{quantity} units cannot be bought", todo)
 
 
 # The expectations.
@@ -287,17 +268,17 @@ def _expectation(document: Document, index: int) -> Expectation:
     part = document.part("expect", index)
     for key in part.value:
         if key not in _FORM_OF:
-            raise _wrong(part, (key,), f"unknown key {quoted(key)}", nearest(key, _FORM_OF))
+            raise mistake(part, (key,), f"unknown key {quoted(key)}", nearest(key, _FORM_OF))
     said = [key for key, value in part.value.items() if value != {}]
     if not set(said) - {"purchase"}:
         todo = "write {purchase: 1, outcome: committed}, {stock: {ID: 1}} or {checks: all}"
-        raise _wrong(part, (), "expects nothing", todo)
+        raise mistake(part, (), "expects nothing", todo)
     first = "purchase" if "purchase" in part.value else said[0]
     form = _FORM_OF[first]
     for key in part.value:
         if _FORM_OF[key] is not form:
             todo = "make it an item of its own"
-            raise _wrong(part, (key,), f"{quoted(key)} does not go with {quoted(first)}", todo)
+            raise mistake(part, (key,), f"{quoted(key)} does not go with {quoted(first)}", todo)
     bound: Expectation = bind(part, form)
     return bound
 
@@ -318,16 +299,19 @@ def _check_purchase(
     part: Document, expectation: PurchaseExpectation, scenario: Scenario, known: _Known
 ) -> None:
     count = len(scenario.purchases)
+    if scenario.simulates:
+        todo = "expect something of the market, or of the checks"
+        raise mistake(part, ("purchase",), "the purchases of a simulation are not numbered", todo)
     if expectation.purchase > count:
         todo = f"they are numbered from 1 to {count}"
-        raise _wrong(part, ("purchase",), f"there is no purchase {expectation.purchase}", todo)
+        raise mistake(part, ("purchase",), f"there is no purchase {expectation.purchase}", todo)
     saga = scenario.saga_of(expectation.purchase)
     operations = list(saga.operations)
     reverts = [each.revert_name for each in saga.operations.values() if each.revert_name]
     if expectation.rule is not UNSET:
-        _check_name(part, ("rule",), expectation.rule, "guardrail", [*saga.guardrails, *known.rules])
+        check_name(part, ("rule",), expectation.rule, "guardrail", [*saga.guardrails, *known.rules])
     if expectation.failed is not UNSET:
-        _check_name(part, ("failed",), expectation.failed, "operation", operations)
+        check_name(part, ("failed",), expectation.failed, "operation", operations)
     if expectation.reverts is not UNSET:
         _check_names(part, ("reverts",), expectation.reverts, "revert", reverts)
     if expectation.left is not UNSET:
@@ -335,18 +319,18 @@ def _check_purchase(
         _check_names(part, ("left",), expectation.left, "retriable operation", retriable)
     if expectation.attempts is not UNSET:
         for name in expectation.attempts:
-            _check_name(part, ("attempts", name), name, "operation", operations + reverts)
+            check_name(part, ("attempts", name), name, "operation", operations + reverts)
 
 
-def _check_names(part: Document, path: _Path, names: list[str], kind: str, known: Collection[str]) -> None:
+def _check_names(part: Document, path: Place, names: list[str], kind: str, known: Collection[str]) -> None:
     for number, name in enumerate(names):
-        _check_name(part, (*path, number), name, kind, known)
+        check_name(part, (*path, number), name, kind, known)
 
 
 def _check_market(part: Document, expectation: MarketExpectation, currency: str, known: _Known) -> None:
     for key in ("stock", "reserved", "sold"):
         for product in part.value.get(key, ()):
-            _check_name(part, (key, product), product, "product", known.products)
+            check_name(part, (key, product), product, "product", known.products)
     for account, amount in (expectation.money or {}).items():
-        _check_name(part, ("money", account), account, "account", known.accounts)
-        _placed(part, ("money", account), to_minor, abs(amount), currency)
+        check_name(part, ("money", account), account, "account", known.accounts)
+        placed(part, ("money", account), to_minor, abs(amount), currency)

@@ -170,25 +170,28 @@ FORMS: tuple[type[Expectation], ...] = (PurchaseExpectation, MarketExpectation, 
 """The forms of an expectation; no key belongs to two of them."""
 
 
+_Catalog: TypeAlias = str | dict[str, Any]
+_Purchases: TypeAlias = Annotated[list[Purchase], Meta(min_length=1, max_length=PURCHASES_MAX)]
+_Expect: TypeAlias = Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=PURCHASES_MAX)]
+
+
 class ScenarioFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A marketsim scenario: purchases, the faults that strike them, and what must be true afterwards."""
 
     scenario: Annotated[_Name, Meta(description="The scenario's name.")]
     catalog: Annotated[
-        str | dict[str, Any],
+        _Catalog | UnsetType,
         Meta(
             description="What is sold and to whom: a catalog written out, the path of a catalog file beside "
             "or below this one, or a sample."
         ),
-    ]
-    purchases: Annotated[
-        list[Purchase],
-        Meta(min_length=1, max_length=PURCHASES_MAX, description="The purchases, numbered from 1."),
-    ]
-    expect: Annotated[
-        list[dict[str, Any]],
-        Meta(min_length=1, max_length=PURCHASES_MAX, description="What must be true when all is over."),
-    ]
+    ] = UNSET
+    purchases: Annotated[_Purchases | UnsetType, Meta(description="The purchases, numbered from 1.")] = UNSET
+    expect: Annotated[_Expect | UnsetType, Meta(description="What must be true when all is over.")] = UNSET
+    simulate: Annotated[
+        dict[str, Any] | UnsetType,
+        Meta(description="Instead of purchases: a workload, for marketsim simulate."),
+    ] = UNSET
     description: Annotated[str, Meta(max_length=2000, description="What happens, in a sentence.")] = ""
     seed: Annotated[_Seed, Meta(description="Decides latencies, and the faults that are left to chance.")] = 0
     currency: Annotated[str, Meta(description="The currency of all prices, by its ISO 4217 code.")] = "USD"
@@ -216,7 +219,8 @@ class Scenario(msgspec.Struct, frozen=True):
     """A scenario whose every name exists: what a file says, and the document to find its lines in.
 
     ``starts_us`` has for each purchase when it starts, in microseconds from the start of the run;
-    it is empty if they run one after another.
+    it is empty if they run one after another. With ``simulates`` there are no purchases: the workload
+    in the document, under ``simulate``, is for a simulation to read.
     """
 
     name: str
@@ -232,6 +236,7 @@ class Scenario(msgspec.Struct, frozen=True):
     starts_us: list[int]
     expect: list[Expectation]
     document: Document
+    simulates: bool = False
 
     def saga_of(self, number: int) -> Saga:
         """The saga that serves the purchase of this number, from 1."""
@@ -254,6 +259,9 @@ def scenario_schema() -> JSONObject:
     parts["Find"]["properties"]["find"]["items"] = {"enum": sorted(CHECKS)}
     properties = body["properties"]
     properties["expect"]["items"] = {"anyOf": forms}
+    body["required"] = ["scenario"]
+    body["anyOf"] = [{"required": ["simulate"]}, {"required": ["catalog", "purchases", "expect"]}]
+    body["dependentSchemas"] = {"simulate": {"properties": {"purchases": False}}}
     properties["guardrails"]["items"] = rule
     properties["catalog"] = {
         "description": properties["catalog"]["description"],

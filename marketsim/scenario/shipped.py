@@ -5,7 +5,7 @@ from pathlib import Path
 
 from marketsim.saga.errors import InputError, nearest, quoted
 
-__all__ = ["SUFFIXES", "find_scenarios", "shipped"]
+__all__ = ["SUFFIXES", "find_scenarios", "shipped", "shipped_simulations"]
 
 SUFFIXES = (".json", ".yaml", ".yml")
 """How the name of a scenario file in a folder ends."""
@@ -15,8 +15,17 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 def shipped() -> dict[str, Path]:
     """The scenarios that ship, by name: inside an installed package, beside it in a source tree."""
-    for folder in (_PACKAGE / "scenarios", _PACKAGE.parent / "scenarios"):
-        if found := sorted(folder.glob("*.yaml")):
+    return _shipped_in("scenarios")
+
+
+def shipped_simulations() -> dict[str, Path]:
+    """The scenarios that ship with a workload in place of purchases, by name."""
+    return _shipped_in("scenarios/simulate")
+
+
+def _shipped_in(folder: str) -> dict[str, Path]:
+    for place in (_PACKAGE / folder, _PACKAGE.parent / folder):
+        if found := sorted(place.glob("*.yaml")):
             return {path.stem: path for path in found}
     return {}
 
@@ -30,7 +39,7 @@ def find_scenarios(name_or_path: str) -> list[Path]:
         return _in_folder(Path(name_or_path))
     if os.path.exists(name_or_path):
         return [Path(name_or_path)]
-    known = shipped()
+    known = shipped() | shipped_simulations()
     if name_or_path in known:
         return [known[name_or_path]]
     if os.sep in name_or_path or name_or_path.endswith(SUFFIXES):

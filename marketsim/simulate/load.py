@@ -4,31 +4,47 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
-from marketsim.market.catalog import Catalog
+from marketsim.drivers.clock import parse_time
+from marketsim.market.catalog import Catalog, Record
+from marketsim.market.documents import Document, bind
+from marketsim.market.gateway import DEFAULT_RULE
+from marketsim.market.requests import Line, request_of
+from marketsim.market.sagas import saga_for
+from marketsim.saga.definition import Saga
+from marketsim.saga.errors import InputError
 from marketsim.saga.events import JSONObject
+from marketsim.saga.faults import FaultRule
+from marketsim.scenario.load import load_scenario
+from marketsim.scenario.places import inside, mistake, placed
+from marketsim.scenario.run import START
+from marketsim.simulate.check import check_names, check_shape, fault_rules
+from marketsim.simulate.latencies import read_timings
 from marketsim.simulate.model import Workload
-from marketsim.simulate.trace import Trace
+from marketsim.simulate.people import customers_wanted, with_customers, with_trace
+from marketsim.simulate.trace import Trace, read_trace
 
-__all__ = ["Simulation", "load_simulation", "simulation_of"]
+__all__ = ["Simulation", "load_simulation", "pattern_of", "rules_of", "simulation_of"]
 
 
 class Simulation(msgspec.Struct, frozen=True):
     """A workload whose every name exists, the market it runs in, and the rules of its engine.
 
-    ``catalog`` has the customers and products that the workload made or a trace brought; ``start_us``
-    is when it begins, in microseconds since 1970. ``timings`` has for each target of ``latency`` with
-    a CSV its sorted real timings in microseconds.
+    ``catalog`` has the customers and products that the workload made up or a trace brought too, and
+    ``customers`` are those who come; ``start_us`` is when it begins, in microseconds since 1970.
+    ``timings`` has for each target of ``latency`` with a CSV its timings, in microseconds and in order.
     """
 
     name: str
     workload: Workload
     catalog: Catalog
+    customers: list[Record]
     currency: str = "USD"
     saga: str = "purchase"
     policy: str = "default"
     rules: JSONObject = {}
-    gateway: str = "stripe"
+    gateway: str = DEFAULT_RULE
     seed: int = 0
     start_us: int = 0
     trace: Trace | None = None
@@ -40,15 +56,98 @@ def load_simulation(path: Path) -> Simulation:
 
     Raises InputError with file and line, and the nearest right name, for what cannot be meant.
     """
-    raise NotImplementedError
+    scenario = load_scenario(path)
+    document = scenario.document
+    if not scenario.simulates:
+        todo = f"run it with: marketsim run {path}"
+        raise mistake(document, (), "'simulate' is missing: it has no workload", todo)
+    return _simulation(
+        document.part("simulate"),
+        scenario.catalog,
+        path.parent,
+        {
+            "name": scenario.name,
+            "currency": scenario.currency,
+            "saga": scenario.saga,
+            "policy": scenario.policy,
+            "rules": scenario.rules,
+            "gateway": scenario.gateway,
+            "seed": scenario.seed,
+        },
+    )
 
 
 def simulation_of(
-    table: dict[str, Any], catalog: Catalog, *, name: str = "simulate", folder: Path = Path(), **rest: Any
+    workload: JSONObject, catalog: Catalog, *, folder: Path | None = None, name: str = "market", **rest: Any
 ) -> Simulation:
-    """The simulation of a workload given by options, as the table that a file would have under ``simulate``.
+    """The simulation of a workload that was typed: the table that a file has under ``simulate``.
 
-    ``rest`` are further fields of Simulation. Raises InputError as load_simulation does; its places
-    name the option's key instead of a line.
+    ``rest`` are other fields of Simulation: currency, saga, policy, rules, gateway and seed. Files that
+    it names are anywhere, or only below ``folder``. Raises InputError as load_simulation does, but
+    without a place: the key is in its words.
     """
-    raise NotImplementedError
+    text = msgspec.json.encode(workload).decode()
+    document = Document(workload, "the workload", text, "json")
+    try:
+        return _simulation(document, catalog, folder, {"name": name, **rest})
+    except InputError as wrong:
+        where = "" if wrong.where.startswith(document.name) else wrong.where
+        raise type(wrong)(wrong.what, where=where, todo=wrong.todo) from wrong
+
+
+def pattern_of(saga: str) -> Saga:
+    """A saga that has every operation that a request may need: that of a checkout has one product."""
+    return saga_for(saga, request_of(saga, "", [Line("product", 1)]))
+
+
+def rules_of(simulation: Simulation) -> list[FaultRule]:
+    """The declared faults of a simulation, its mixes written out."""
+    return fault_rules(simulation.workload, pattern_of(simulation.saga))
+
+
+def _simulation(
+    document: Document, catalog: Catalog, folder: Path | None, rest: dict[str, Any]
+) -> Simulation:
+    workload = bind(document, Workload)
+    check_shape(document, workload)
+    currency, saga = rest.get("currency", "USD"), pattern_of(rest.get("saga", "purchase"))
+    trace = _trace(document, workload, folder, catalog, currency)
+    start_us = parse_time(START)
+    if trace is not None:
+        stock = workload.arrivals.trace.stock  # type: ignore[union-attr]
+        catalog = with_trace(catalog, trace, None if stock is UNSET else stock, currency)
+        start_us = trace.orders[0].moment_us
+    wanted = customers_wanted(workload)
+    catalog = with_customers(catalog, wanted, rest.get("seed", 0), currency)
+    check_names(document, workload, catalog, saga, currency)
+    return Simulation(
+        workload=workload,
+        catalog=catalog,
+        customers=catalog.users[:wanted] if wanted else catalog.users,
+        start_us=start_us,
+        trace=trace,
+        timings=_timings(document, workload, folder),
+        **rest,
+    )
+
+
+def _trace(
+    document: Document, workload: Workload, folder: Path | None, catalog: Catalog, currency: str
+) -> Trace | None:
+    said = workload.arrivals.trace
+    if said is UNSET:
+        return None
+    path = _file(document, ("arrivals", "trace", "file"), folder, said.file)
+    return read_trace(path, said, currency, {record["id"] for record in catalog.products})
+
+
+def _timings(document: Document, workload: Workload, folder: Path | None) -> dict[str, list[int]]:
+    return {
+        name: read_timings(_file(document, ("latency", name, "csv"), folder, latency.csv), latency)
+        for name, latency in workload.latency.items()
+        if not isinstance(latency, str) and latency.csv is not UNSET
+    }
+
+
+def _file(document: Document, path: tuple[str, ...], folder: Path | None, said: str) -> Path:
+    return Path(said) if folder is None else placed(document, path, inside, folder, said)

@@ -8,6 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 from marketsim.market.catalog import USERS_MAX
 
 __all__ = [
+    "ARRIVALS",
+    "EVERY_PRODUCT",
     "PURCHASES_MAX",
     "RATE_MAX",
     "Again",
@@ -28,6 +30,12 @@ __all__ = [
     "TraceFile",
     "Workload",
 ]
+
+ARRIVALS = ("poisson", "steady", "flash_sale", "closed", "trace")
+"""How customers may come: a workload says exactly one of them."""
+
+EVERY_PRODUCT = "*"
+"""What a restock names in place of a product, if units of each product arrive."""
 
 PURCHASES_MAX = 1_000_000_000
 """How many purchases a simulation may have."""
@@ -95,6 +103,9 @@ class TraceFile(_Part, frozen=True):
     columns: Annotated[Columns, Meta(description="Which column says what; by their names if not said.")] = (
         Columns()
     )
+    dates: Annotated[
+        Literal["day_first", "month_first"], Meta(description="How a date such as 01/12/2010 is meant.")
+    ] = "day_first"
     stock: Annotated[
         Annotated[int, Meta(ge=0, le=10**9)] | UnsetType,
         Meta(description="Units of each product at the start; as many as are ordered."),
