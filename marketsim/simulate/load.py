@@ -25,7 +25,7 @@ from marketsim.simulate.model import Workload
 from marketsim.simulate.people import customers_wanted, with_customers, with_trace
 from marketsim.simulate.trace import Trace, read_trace
 
-__all__ = ["Simulation", "load_simulation", "pattern_of", "rules_of", "simulation_of"]
+__all__ = ["Simulation", "load_simulation", "pattern_of", "revised", "rules_of", "simulation_of"]
 
 
 class Simulation(msgspec.Struct, frozen=True):
@@ -93,6 +93,25 @@ def simulation_of(
     except InputError as wrong:
         where = "" if wrong.where.startswith(document.name) else wrong.where
         raise type(wrong)(wrong.what, where=where, todo=wrong.todo) from wrong
+
+
+def revised(simulation: Simulation, workload: JSONObject, **rest: Any) -> Simulation:
+    """The same market with another workload, and with other fields of Simulation; nothing is read again.
+
+    Only customers that it has too few of are made up. Raises InputError as simulation_of does.
+    """
+    document = Document(workload, "the workload", msgspec.json.encode(workload).decode(), "json")
+    try:
+        bound = bind(document, Workload)
+        check_shape(document, bound)
+        revised = msgspec.structs.replace(simulation, workload=bound, **rest)
+        wanted = customers_wanted(bound)
+        catalog = with_customers(simulation.catalog, wanted, simulation.seed, simulation.currency)
+        check_names(document, bound, catalog, pattern_of(revised.saga), simulation.currency)
+    except InputError as wrong:
+        raise InputError(wrong.what, todo=wrong.todo) from wrong
+    customers = catalog.users[:wanted] if wanted else catalog.users
+    return msgspec.structs.replace(revised, catalog=catalog, customers=customers)
 
 
 def pattern_of(saga: str) -> Saga:

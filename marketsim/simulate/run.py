@@ -81,7 +81,7 @@ def simulate(
     """
     clock = Clock(simulation.start_us)
     examination = Examination(checks)
-    measures = Measures(lambda: clock.now_us)
+    measures = Measures(clock)
     open_ones = OpenTransactions(failed)
     with _market(simulation, record, keep, clock) as (log, world, opening):
         for event in opening:
