@@ -1,6 +1,5 @@
 """`marketsim simulate`: a market full of customers in virtual time, and what it would have cost."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +28,7 @@ _SAMPLE = 50
 @command(
     simulate_app,
     "simulate",
-    example="marketsim simulate --purchases 20000 --fail payment:card_declined%8 --policy default --policy none",
+    example="marketsim simulate --purchases 20000 --fail payment:card_declined%8 --policy none",
 )
 def simulate(
     session: Session,
@@ -74,9 +73,10 @@ def simulate(
     heat: o.Heat = None,
     force: Force = False,
 ) -> int:
-    """Run a market full of customers in virtual time: what was sold, lost and held, and whether it balances."""
+    """Run a market full of customers in virtual time: what is sold, lost and held, and if it balances."""
     from marketsim.audit.checks import checks_of
-    from marketsim.cli.simulate_runs import Wanted, run_many, run_one
+    from marketsim.cli.simulate_many import run_many
+    from marketsim.cli.simulate_runs import Wanted, run_one
 
     table = o.table_of(
         purchases=purchases,

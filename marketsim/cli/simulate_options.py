@@ -1,12 +1,16 @@
 """The options of `marketsim simulate`: what a workload file says, as it is typed."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from marketsim.cli import complete
 from marketsim.saga.errors import InputError, nearest, quoted
+
+if TYPE_CHECKING:
+    from marketsim.audit import checks
+    from marketsim.simulate import run
 
 __all__ = [
     "ArrivalsOption",
@@ -39,7 +43,9 @@ __all__ = [
     "Trace",
     "Workers",
     "Yes",
+    "record_named",
     "table_of",
+    "tier_named",
 ]
 
 Purchases = Annotated[
@@ -162,9 +168,7 @@ CatalogFile = Annotated[
     Path | None,
     typer.Option("--catalog", metavar="FILE", help="A catalog of your own, JSON.", show_default=False),
 ]
-Tier = Annotated[
-    str, typer.Option("--tier", metavar="basic|strict", help="Which checks judge the stream.")
-]
+Tier = Annotated[str, typer.Option("--tier", metavar="basic|strict", help="Which checks judge the stream.")]
 Record = Annotated[
     str,
     typer.Option(
@@ -197,7 +201,8 @@ On = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", metavar="N", help="How many at once; all cores.", show_default=False)
+    int | None,
+    typer.Option("--workers", metavar="N", help="How many at once; all cores.", show_default=False),
 ]
 Resume = Annotated[
     Path | None,
@@ -217,9 +222,7 @@ Figures = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(
-        "--out", metavar="FILE", help="The figures as .csv, .parquet or .json.", show_default=False
-    ),
+    typer.Option("--out", metavar="FILE", help="The figures as .csv, .parquet or .json.", show_default=False),
 ]
 Html = Annotated[
     Path | None,
@@ -276,6 +279,28 @@ def table_of(
     for key, value in map(_pair, settings or []):
         _put(table, key.split("."), _value(value))
     return table
+
+
+def tier_named(name: str) -> "checks.Tier":
+    """The tier of checks of this name. Raises InputError for what is none."""
+    match name:
+        case "basic" | "strict":
+            return name
+    todo = nearest(name, ("basic", "strict"))
+    raise InputError(f"no tier of checks is called {quoted(name)}", where="--tier", todo=todo)
+
+
+def record_named(name: str, keep: Path | None) -> "run.Record":
+    """How much of the stream is kept. Raises InputError for what is none, and without a place for it."""
+    match name:
+        case "all" if keep is None:
+            raise InputError("there is no place for it", where="--record all", todo="add --keep DIR")
+        case "none" if keep is not None:
+            raise InputError("nothing is kept", where="--record none", todo="leave out --keep")
+        case "none" | "failed" | "all":
+            return name
+    todo = nearest(name, ("none", "failed", "all"))
+    raise InputError(f"{quoted(name)} does not say what is kept", where="--record", todo=todo)
 
 
 def _arrivals(text: str) -> dict[str, Any]:
@@ -348,5 +373,5 @@ def _put(table: dict[str, Any], keys: list[str], value: Any) -> None:
     for key in keys[:-1]:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            raise InputError(f"{quoted('.'.join(keys))} goes through a value", where="--set", todo=nearest(key, []))
+            raise InputError(f"{quoted(key)} in {quoted('.'.join(keys))} is a value", where="--set")
     table[keys[-1]] = value

@@ -1,31 +1,28 @@
-"""What `marketsim simulate` runs: one simulation, or many of them, and how what came of them is told."""
+"""One simulation from the command line: run with its progress, kept as it was asked for, and told."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
 from marketsim.cli.exits import Exit
-from marketsim.cli.output import target_of, write_output
+from marketsim.cli.output import target_of
 from marketsim.cli.session import Session
-from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.errors import InputError, MarketError
 from marketsim.saga.events import Event, encode_lines
-from marketsim.simulate.fleet import check_place, gathered, run_all
-from marketsim.simulate.intervals import differences, point_rows, run_rows, summary
-from marketsim.simulate.kept import Kept
-from marketsim.simulate.load import Simulation, pattern_of
-from marketsim.simulate.many import Task, varied, work
+from marketsim.simulate.load import Simulation
 from marketsim.simulate.measured import figures
-from marketsim.simulate.model import Workload
-from marketsim.simulate.run import Outcome, Progress, Record, simulate
-from marketsim.simulate.sweep import Sweep, sweep_of
+from marketsim.simulate.run import Outcome, Record, simulate
 
-__all__ = ["Wanted", "run_many", "run_one"]
+if TYPE_CHECKING:
+    from marketsim.cli.render.counting import Counting
 
-FIGURES = ("committed", "lost", "phantom", "phantom_minor", "held_minor", "dead_letters", "findings")
-"""What a sweep's table shows unless other figures are named."""
+__all__ = ["FAILED", "Wanted", "exit_code", "figures_of", "run_one", "write_rows"]
+
+FAILED = "failed.jsonl"
+"""The file in ``--keep DIR`` that has the events of every transaction that did not commit."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -51,19 +48,92 @@ def run_one(session: Session, wanted: Wanted) -> int:
     """Run one simulation, with its progress, and tell what came of it."""
     wanted.check_targets()
     if wanted.heat is not None:
-        raise InputError("one run has no heat map", where="--heat-map", todo="sweep something: --sweep AXIS")
-    with _failed_to(wanted) as failed, _progress(session, wanted.simulation) as progress:
-        keep = wanted.keep if wanted.record == "all" else None
+        raise InputError("one run has no heat map", where="--heat-map", todo="vary something: --sweep AXIS")
+    with _failed(wanted) as failed, _counting(session, wanted.simulation) as counting:
         outcome = simulate(
             wanted.simulation,
             record=wanted.record,
-            keep=keep,
+            keep=wanted.keep if wanted.record == "all" else None,
             failed=failed,
             checks=wanted.checks,
-            progress=progress,
+            progress=counting,
         )
-    row = {**_who(outcome), **_figures(outcome)}
-    _write_out(session, wanted, [row])
+    write_rows(session, wanted, [row_of(outcome)])
     if session.json:
-        session.emit(_facts(outcome))
-    return Exit.OK
+        session.emit(facts(outcome))
+    elif not session.quiet:
+        from marketsim.cli.render.simulation import show_simulation
+
+        show_simulation(outcome, session.console())
+    return exit_code([outcome], partial=outcome.partial)
+
+
+def facts(outcome: Outcome) -> dict[str, Any]:
+    """What came of a run, as a document."""
+    document: dict[str, Any] = msgspec.to_builtins(outcome)
+    return document | {"figures": figures(outcome.measured)}
+
+
+def row_of(outcome: Outcome) -> dict[str, Any]:
+    """What came of a run, as a row of a table."""
+    who = {"name": outcome.name, "policy": outcome.policy, "gateway": outcome.gateway, "seed": outcome.seed}
+    return {**who, **figures_of(outcome), "head": outcome.head}
+
+
+def figures_of(outcome: Outcome) -> dict[str, int]:
+    """The figures of a run, with how many errors the checks found."""
+    errors = sum(finding.severity == "error" for finding in outcome.findings)
+    return {**figures(outcome.measured), "findings": errors}
+
+
+def exit_code(outcomes: Sequence[Outcome], *, partial: bool) -> int:
+    """How the command ends: with a finding if the checks of any run found an error."""
+    if partial:
+        return Exit.INTERRUPTED
+    return Exit.OK if all(outcome.sound for outcome in outcomes) else Exit.FINDING
+
+
+@contextmanager
+def _failed(wanted: Wanted) -> Iterator[Callable[[list[Event]], None] | None]:
+    """What writes the events of failed transactions into a file of a new folder, if they are to be kept."""
+    if wanted.record != "failed" or wanted.keep is None:
+        yield None
+        return
+    path = wanted.keep / FAILED
+    try:
+        wanted.keep.mkdir(parents=True, exist_ok=True)
+        with target_of(path, wanted.force).open("wb") as file:
+            yield lambda events: _append(file, events)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise MarketError(
+            f"it cannot be kept: {reason}", where=str(path), todo="give another --keep"
+        ) from error
+
+
+def _append(file: IO[bytes], events: list[Event]) -> None:
+    file.write(encode_lines(events))
+
+
+@contextmanager
+def _counting(session: Session, simulation: Simulation) -> "Iterator[Counting | None]":
+    """The progress on a terminal, if somebody watches."""
+    if session.silent or not session.err.isatty():
+        yield None
+        return
+    from marketsim.cli.render.counting import Counting
+
+    total = simulation.workload.purchases
+    counting = Counting(session.err, total if isinstance(total, int) else None)
+    try:
+        yield counting
+    finally:
+        counting.close()
+
+
+def write_rows(session: Session, wanted: Wanted, rows: list[dict[str, Any]]) -> None:
+    """Write the figures, a row for each run, where they are wanted."""
+    if wanted.out is not None:
+        from marketsim.cli.simulate_out import write_table
+
+        write_table(session, rows, wanted.out, wanted.force)

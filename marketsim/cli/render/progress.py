@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TextIO, TypeVar
 
-__all__ = ["Counter", "tracked"]
+__all__ = ["Counter", "advancing", "tracked"]
 
 T = TypeVar("T")
 
@@ -55,6 +56,15 @@ def tracked(items: Iterable[T], what: str, stream: TextIO, *, total: int | None 
     finally:
         if bar is not None:
             bar.stop()
+
+
+@contextmanager
+def advancing(what: str, stream: TextIO, total: int) -> Iterator[Callable[[int], None]]:
+    """What draws a bar when it is told how much is done."""
+    bar = _bar(stream)
+    task = bar.add_task(what, total=total)
+    with bar:
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _bar(stream: TextIO):  # type: ignore[no-untyped-def]
