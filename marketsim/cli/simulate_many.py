@@ -149,7 +149,7 @@ def _show_many(
     from marketsim.cli.render.heat import heat_map, show_heat
     from marketsim.cli.render.html.heat import heat_picture
     from marketsim.cli.render.sweep import show_differences, show_points
-    from marketsim.cli.render.theme import glyphs
+    from marketsim.cli.render.theme import glyphs_for
 
     results: dict[int, Figures] = {index: figures_of(outcome) for index, outcome in outcomes.items()}
     points = summary(sweep, results)
@@ -159,9 +159,9 @@ def _show_many(
     if not session.silent:
         console = session.console()
         show_points(sweep, points, shown, console)
-        show_differences(sweep, differences(sweep, results), shown, console, glyphs(session.out))
+        show_differences(sweep, differences(sweep, results), shown, console, glyphs_for(session.out))
         if any(len(axis.values) > 1 for axis in sweep.axes):
-            show_heat(heat, console, glyphs(session.out))
+            show_heat(heat, console, glyphs_for(session.out))
     if wanted.heat is not None:
         title = f"{wanted.simulation.name}: {shown[0].head}"
         write_output(session, [heat_picture(heat, title)], wanted.heat, wanted.force)

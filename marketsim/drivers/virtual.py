@@ -150,7 +150,7 @@ class Driver(Calls):
             due_us, _, running, came = heappop(coming)
             if running is None:
                 clock.advance(due_us)
-                came()
+                came()  # type: ignore[operator,misc]
                 continue
             arrives = type(came) is Arrival
             # Whoever has ended waits for nothing: it must not hold up the clock.

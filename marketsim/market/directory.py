@@ -116,7 +116,8 @@ def updated(catalog: Catalog, world: World) -> Catalog:
 def create_market(path: Path, catalog: Catalog, currency: str, time: str, origin: str = "") -> None:
     """Make a market of a catalog, in a folder that does not exist or is empty.
 
-    ``origin`` is what its log is called: like the folder, if it has no name of its own. Raises MarketError if the folder holds anything, or cannot be written.
+    ``origin`` is what its log is called: like the folder, if it has no name of its own. Raises
+    MarketError if the folder holds anything, or cannot be written.
     """
     made = not path.exists()
     try:

@@ -18,7 +18,8 @@ from marketsim.market.world import World
 from marketsim.saga.events import Event
 from marketsim.simulate.day import Day
 from marketsim.simulate.load import Simulation
-from marketsim.simulate.measures import Measured, Measures
+from marketsim.simulate.measured import Measured
+from marketsim.simulate.measures import Measures
 from marketsim.simulate.open import OpenTransactions
 
 __all__ = ["PROGRESS_PURCHASES", "Outcome", "Progress", "Record", "simulate"]
