@@ -70,12 +70,15 @@ class Day(SimulatedDriver):
         """The whole day, through every death of the process. Stops when all is quiet."""
         self._await_customer(self._crowd.arrivals())
         self._await_change(changes(self.simulation))
+        dead = False
         while True:
             try:
+                if dead:
+                    self._take_over()
                 self.run()
                 return
             except ProcessCrashed:
-                self._take_over()
+                dead = True
 
     def pump(self, running: Running, want: object) -> None:
         """Carry out what the engine wants; a customer whose purchase has ended decides what to do next."""
