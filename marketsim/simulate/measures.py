@@ -154,7 +154,7 @@ class Measures:
         shelf = self._shelf(line.product)
         minor, customer = line.quantity * shelf.price_minor, str(purchase.began.request.get("customer", ""))
         wish = self._tally.wishes.refuse(customer, line.product, line.quantity, minor, now_us)
-        self._refused.add(wish)
+        self._refused.add(line.quantity, minor)
         self._series.add("refused", now_us - self._first_us)
         shelf.refuse(wish, line.quantity, minor, now_us)
 

@@ -20,11 +20,11 @@ class Sales(msgspec.Struct):
     units: int = 0
     minor: int = 0
 
-    def add(self, wish: "Wish", times: int = 1) -> None:
+    def add(self, units: int, minor: int, times: int = 1) -> None:
         """Count one more, or (``times`` -1) one less."""
         self.count += times
-        self.units += times * wish.units
-        self.minor += times * wish.minor
+        self.units += times * units
+        self.minor += times * minor
 
 
 class Wish:
@@ -66,7 +66,7 @@ class Wishes:
         """It was refused for stock that only looked sold; counted once."""
         if not wish.in_vain:
             wish.in_vain = True
-            (self.came_back if wish.bought else self.lost).add(wish)
+            (self.came_back if wish.bought else self.lost).add(wish.units, wish.minor)
 
     def grant(self, customer: str, product: str, now_us: int) -> None:
         """A customer buys."""
@@ -75,5 +75,5 @@ class Wishes:
             return
         wish.bought = True
         if wish.in_vain:
-            self.lost.add(wish, -1)
-            self.came_back.add(wish)
+            self.lost.add(wish.units, wish.minor, -1)
+            self.came_back.add(wish.units, wish.minor)

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from marketsim.audit.exports.common import CHUNK, ENCODER
+from marketsim.audit.exports.common import ENCODER
+from marketsim.audit.exports.tables import csv_of
 from marketsim.audit.redaction import Record
 from marketsim.saga.events import EVENT_TYPES, JSONObject
 
@@ -26,7 +27,6 @@ _REST = {
     kind: [field.name for field in msgspec.structs.fields(kind) if field.name not in _OWN]
     for kind in EVENT_TYPES.values()
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
 
 
 def rows(records: Iterable[Record]) -> Iterator[list[Any]]:
@@ -40,29 +40,5 @@ def rows(records: Iterable[Record]) -> Iterator[list[Any]]:
 
 
 def csv(records: Iterable[Record], header: JSONObject) -> Iterator[str]:
-    """Yield CSV (RFC 4180) with a row of names, in pieces of many rows.
-
-    A cell that a spreadsheet would take for a formula (it begins with = + - @, a tab or the end of a
-    line) has an apostrophe before it, and so has one that begins with an apostrophe: take the first
-    away, and the text is there again.
-    """
-    from csv import writer  # only for this form
-    from io import StringIO
-    from itertools import islice
-
-    buffer = StringIO()
-    put = writer(buffer, lineterminator="\r\n").writerow
-    put(COLUMNS)
-    left = rows(records)
-    while True:
-        for row in islice(left, CHUNK):
-            put([None if each is None else _inert(str(each)) for each in row])
-        if not (piece := buffer.getvalue()):
-            return
-        yield piece
-        buffer.seek(0)
-        buffer.truncate()
-
-
-def _inert(cell: str) -> str:
-    return "'" + cell if cell.startswith(_FORMULA) else cell
+    """Yield CSV, as ``csv_of`` writes it; every cell is a text, a number too."""
+    return csv_of(COLUMNS, ([None if each is None else str(each) for each in row] for row in rows(records)))

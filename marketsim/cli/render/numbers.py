@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from marketsim.audit.stats import Durations, Numbers
+from marketsim.audit.stats import Cause, Durations, Numbers
 from marketsim.cli.render.bars import bar, columns
 from marketsim.cli.render.tables import show_table
 from marketsim.cli.render.text import one_line
 from marketsim.cli.render.theme import Glyphs
 from marketsim.cli.render.words import duration
 
-__all__ = ["show_numbers"]
+__all__ = ["percent", "show_causes", "show_durations", "show_numbers"]
 
 _CHART_WIDTH = 24
 _CHART_WIDTH_NARROW = 8
@@ -28,13 +28,17 @@ def show_numbers(numbers: Numbers, console: Console, glyphs: Glyphs) -> None:
     if numbers.outcomes or numbers.open:
         _outcomes(numbers, console, glyphs)
     if numbers.causes:
-        _causes(numbers, console, glyphs)
-    if numbers.transactions.count:
-        _durations("transactions", [numbers.transactions], console, glyphs)
-    if numbers.operations:
-        _durations("operation", numbers.operations, console, glyphs)
-    if numbers.reverts:
-        _durations("revert", numbers.reverts, console, glyphs)
+        show_causes(numbers.causes, console, glyphs)
+        share = percent(numbers.reverted_ppm)
+        _say(console, f"{share} of the transactions that ended were reverted, or are stuck")
+    whole = [*numbers.ends, numbers.transactions] if len(numbers.ends) > 1 else [numbers.transactions]
+    for head, timed in (
+        ("transactions", whole if numbers.transactions.count else []),
+        ("operation", numbers.operations),
+        ("revert", numbers.reverts),
+    ):
+        if timed:
+            show_durations(head, timed, console, glyphs)
     if numbers.types:
         _types(numbers, console, glyphs)
     error = f"{numbers.relative_error_ppm / 10_000:.1f}"
@@ -57,58 +61,61 @@ def _outcomes(numbers: Numbers, console: Console, glyphs: Glyphs) -> None:
     whole = sum(counts.values())
     console.print()
     rows = [
-        (name, f"{count:,}", _percent(count * 1_000_000 // whole), bar(count, whole, _CHART_WIDTH, glyphs))
+        (name, f"{count:,}", percent(count * 1_000_000 // whole), bar(count, whole, _CHART_WIDTH, glyphs))
         for name, count in counts.items()
     ]
     show_table(console, ("transactions", "count", "share", ""), rows, right=("count", "share"))
 
 
-def _causes(numbers: Numbers, console: Console, glyphs: Glyphs) -> None:
+def show_causes(causes: Sequence[Cause], console: Console, glyphs: Glyphs) -> None:
+    """Print what turned transactions back, and how those ended."""
     console.print()
-    top = max(cause.rate_ppm for cause in numbers.causes)
+    top = max(cause.rate_ppm for cause in causes)
     wide = console.width >= _WIDE
     rows = [
         (
             f"{each.operation}: {each.code}" if each.code else each.operation,
             f"{each.count:,}",
-            _percent(each.rate_ppm),
+            percent(each.rate_ppm),
             *(f"{count:,}" if count else "" for count in (each.compensated, each.stuck, each.abandoned)),
             bar(each.rate_ppm, top, _CHART_WIDTH, glyphs) if wide else "",
         )
-        for each in numbers.causes
+        for each in causes
     ]
     heads = ("turned back by", "count", "rate", "reverted", "stuck", "given up", "")
     show_table(console, heads, rows, right=heads[1:6])
-    share = _percent(numbers.reverted_ppm)
-    _say(console, f"{share} of the transactions that ended were reverted, or are stuck")
 
 
-def _durations(head: str, timed: Sequence[Durations], console: Console, glyphs: Glyphs) -> None:
+def show_durations(head: str, timed: Sequence[Durations], console: Console, glyphs: Glyphs) -> None:
+    """Print how long calls took, by their names; with their retries, if there were any."""
     console.print()
+    again = any(each.retries for each in timed)
     low = min((each.buckets[0][0] for each in timed if each.buckets), default=0)
     high = max((each.max_us for each in timed), default=0)
     wide = console.width >= _WIDE
-    width = _CHART_WIDTH if wide else _CHART_WIDTH_NARROW
+    width = _CHART_WIDTH if wide else 0 if again else _CHART_WIDTH_NARROW
     rows = [
         (
             each.name,
             f"{each.count:,}",
             f"{each.failed:,}" if each.failed else "",
+            *([f"{each.retries:,}" if each.retries else ""] if again else []),
             *(_length(us) for us in (each.p50_us, each.p95_us, each.p99_us, each.max_us)),
-            columns(each.buckets, low, high, width, glyphs),
+            columns(each.buckets, low, high, width, glyphs) if width else "",
         )
         for each in timed
     ]
     axis = f"{_length(low)} {glyphs.arrow} {_length(high)}" if wide else ""
-    heads = (head, "timed", "failed", "p50", "p95", "p99", "max", axis)
-    show_table(console, heads, rows, right=heads[1:7])
+    heads = (head, "timed", "failed", *(["again"] if again else []), "p50", "p95", "p99", "max", axis)
+    show_table(console, heads, rows, right=heads[1:-1])
 
 
 def _length(length_us: int) -> str:
     return f"{length_us} µs" if length_us < 1000 else duration(length_us)
 
 
-def _percent(share_ppm: int) -> str:
+def percent(share_ppm: int) -> str:
+    """A share in parts per million, as a person reads it: ``8.3 %``."""
     return f"{share_ppm / 10_000:.1f} %"
 
 
