@@ -94,9 +94,11 @@ class Conditions(FaultPlan):
             self.took_us = 0
             return _OPEN
         point = f"{transaction}/{place.name}@{attempt}"
-        fault = self._before(place, now_us) or self._declared(place, attempt, point, tape)
-        if fault is not None and fault.outcome == "crash" and fault.deaths <= self.deaths.get(transaction, 0):
-            fault = None
+        fault = self._before(place, now_us) if place.outages or service.bucket is not None else None
+        if fault is None and place.rules:
+            fault = self._declared(place, attempt, point, tape)
+            if fault is not None and fault.outcome == "crash":
+                fault = fault if fault.deaths > self.deaths.get(transaction, 0) else None
         self.took_us = took_us = self._took(place, fault, now_us, point, tape)
         if fault is None and took_us > place.time_limit_us:
             self.took_us, fault = place.time_limit_us, _TIMED_OUT

@@ -50,7 +50,8 @@ def _sigma(said: Latency) -> int:
 
 def uniform(least_us: int, most_us: int) -> Draw:
     """Anything from ``least_us`` to ``most_us``, as an operation itself says."""
-    return lambda tape, point: tape.between(point, least_us, most_us)
+    count = most_us - least_us + 1
+    return lambda tape, point: least_us + tape.draw(point, count)
 
 
 def read_timings(path: Path, said: Latency) -> list[int]:

@@ -45,7 +45,7 @@ def read_rows(path: Path) -> Rows:
     if not first.strip():
         raise InputError("the file is empty" if not first else "the first line is empty", where=name)
     cells = _numbered(name, _split(first, lines))
-    line, row = next(cells)
+    line, row = next(cells, (1, []))
     if any(cell.strip()[:1].isdigit() for cell in row):
         return Rows(name, [], len(row), chain([(line, row)], cells))
     return Rows(name, [cell.strip() for cell in row], len(row), cells)
