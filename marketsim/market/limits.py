@@ -51,10 +51,9 @@ def quantity_limit(call: Call) -> str | None:
 
 def price_limit(call: Call) -> str | None:
     """The total is at most 1,000,000, in major units of the currency."""
-    world = call.world
-    total_minor = sum(
-        world.products[line.product].price_minor * line.quantity for line in lines_of(call.request)
-    )
+    world, total_minor = call.world, 0
+    for line in lines_of(call.request):
+        total_minor += world.products[line.product].price_minor * line.quantity
     if total_minor <= TOTAL_MAX_MAJOR * world.minor_units:
         return None
     return f"the total is above {TOTAL_MAX_MAJOR:,} {world.currency}"

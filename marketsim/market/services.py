@@ -44,6 +44,7 @@ def reserve(call: Call, product: str, quantity: int, price_minor: int) -> JSONOb
 
     Raises Aborted where only a part of them is there.
     """
+    filled = 0
     if not done_already(call):
         check_fence(call)
         available = call.world.available(product)
@@ -59,7 +60,8 @@ def reserve(call: Call, product: str, quantity: int, price_minor: int) -> JSONOb
         if call.fault in ("reservation_expired", "lost_update"):
             reason = "expired" if call.fault == "reservation_expired" else "overwritten"
             call.taken_back(call.operation, reversed_postings(lines), reason)
-    filled = totals(call.world.done(call.transaction, call.operation))["quantity"]
+    if filled < quantity:
+        filled = totals(call.world.done(call.transaction, call.operation))["quantity"]
     if filled < quantity:
         payload: JSONObject = {"product": product, "quantity": filled, "wanted": quantity}
         raise Aborted(f"only {filled} of {quantity} {product} could be reserved", payload)
