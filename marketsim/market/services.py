@@ -9,7 +9,14 @@ from marketsim.market.effects import check_fence, done_already, give_back, total
 from marketsim.market.ledger import AVAILABLE, RESERVED, SHIPPED, SOLD, reversed_postings, stock
 from marketsim.saga.definition import Call
 from marketsim.saga.errors import Aborted, Failed, Unknown
-from marketsim.saga.events import JSONObject, NotificationSent, OrderCancelled, OrderPlaced, ServiceNoted
+from marketsim.saga.events import (
+    JSONObject,
+    NotificationSent,
+    OrderCancelled,
+    OrderPlaced,
+    Posting,
+    ServiceNoted,
+)
 
 __all__ = [
     "cancel",
@@ -96,8 +103,7 @@ def place(
         if call.fault == "sent_too_early":
             notify(call, customer, f"{order} is confirmed")
             raise Unknown("sent_too_early", "the customer was told, and the order was not written")
-        sold = [stock(line["product"], line["quantity"], RESERVED, SOLD) for line in lines]
-        call.post([posting for pair in sold for posting in pair])
+        call.post(_moves(lines, RESERVED, SOLD))
     if call.world.effect(OrderPlaced, call.key) is None:
         if sold_before and not call.world.standing(call.transaction, call.operation):
             raise Failed("fenced", "the half of it that was done was taken back")
@@ -111,7 +117,21 @@ def place(
                 currency=currency,
             )
         )
-    return {"order": order, "quantity": sum(line["quantity"] for line in lines)}
+    return {"order": order, "quantity": _units(lines)}
+
+
+def _moves(lines: list[JSONObject], source: str, target: str) -> list[Posting]:
+    postings: list[Posting] = []
+    for line in lines:
+        postings += stock(line["product"], line["quantity"], source, target)
+    return postings
+
+
+def _units(lines: list[JSONObject]) -> int:
+    units = 0
+    for line in lines:
+        units += line["quantity"]
+    return units
 
 
 def cancel(call: Call) -> JSONObject:
@@ -140,9 +160,8 @@ def ship(call: Call, lines: list[JSONObject]) -> JSONObject:
     """Pack what was sold and hand it over."""
     if not done_already(call):
         call.progress(packed=len(lines), of=len(lines))
-        moved = [stock(line["product"], line["quantity"], SOLD, SHIPPED) for line in lines]
-        call.post([posting for pair in moved for posting in pair])
-    return {"quantity": sum(line["quantity"] for line in lines)}
+        call.post(_moves(lines, SOLD, SHIPPED))
+    return {"quantity": _units(lines)}
 
 
 def correct(call: Call) -> JSONObject:
