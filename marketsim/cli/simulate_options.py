@@ -7,6 +7,7 @@ import typer
 
 from marketsim.cli import complete
 from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.simulate.typed import arrivals_typed, items_typed, table_typed, typed
 
 if TYPE_CHECKING:
     from marketsim.audit import checks
@@ -61,7 +62,8 @@ ArrivalsOption = Annotated[
     typer.Option(
         "--arrivals",
         metavar="HOW",
-        help="poisson:RATE or steady:RATE a second, flash-sale:PEAK, or closed:CUSTOMERS.",
+        help="poisson:RATE or steady:RATE a second, flash_sale:peak=400,hold=5m, or "
+        "closed:customers=50,think=30s.",
         show_default=False,
     ),
 ]
@@ -85,7 +87,7 @@ Popularity = Annotated[
     typer.Option(
         "--popularity",
         metavar="HOW",
-        help="zipf:EXPONENT, or hot:PRODUCT:PERCENT; else all alike.",
+        help="zipf:EXPONENT, or hot:product=laptop-1,percent=60; else all alike.",
         show_default=False,
     ),
 ]
@@ -93,8 +95,8 @@ Restocks = Annotated[
     list[str] | None,
     typer.Option(
         "--restock",
-        metavar="PRODUCT:UNITS/TIME",
-        help="Units that arrive again and again, as in '*:20/10m'. Repeat it.",
+        metavar="WHAT",
+        help="Units that arrive, as in '*:units=20,every=10m' or laptop-1:units=5,at=1h. Repeat it.",
         show_default=False,
     ),
 ]
@@ -102,8 +104,8 @@ Latency = Annotated[
     list[str] | None,
     typer.Option(
         "--latency",
-        metavar="SERVICE=TIME",
-        help="How long a service takes: 50ms, or median and p99 as in 80ms..2s. Repeat it.",
+        metavar="HOW",
+        help="How long a service takes: payment:50ms or payment:median=80ms,p99=2s. Repeat it.",
         show_default=False,
     ),
 ]
@@ -111,7 +113,7 @@ Servers = Annotated[
     list[str] | None,
     typer.Option(
         "--servers",
-        metavar="SERVICE=N",
+        metavar="SERVICE:N",
         help="How many calls a service works on at once. Repeat it.",
         show_default=False,
     ),
@@ -120,8 +122,8 @@ Outages = Annotated[
     list[str] | None,
     typer.Option(
         "--outage",
-        metavar="SERVICE:FROM-TO",
-        help="A service that is away, as in payment:10m-12m. Repeat it.",
+        metavar="WHEN",
+        help="A service that is away, as in payment:from=10m,to=12m. Repeat it.",
         show_default=False,
     ),
 ]
@@ -235,8 +237,6 @@ Heat = Annotated[
     ),
 ]
 
-_ARRIVALS = ("poisson", "steady", "flash-sale", "closed")
-
 
 def table_of(
     *,
@@ -265,17 +265,18 @@ def table_of(
     if trace is not None:
         table["arrivals"] = {"trace": {"file": str(trace), "columns": _columns(columns)}}
     elif arrivals is not None:
-        table["arrivals"] = _arrivals(arrivals)
+        table["arrivals"] = arrivals_typed(arrivals)
     if popularity is not None:
-        table["popularity"] = _popularity(popularity)
+        name, value = typed(popularity)
+        table["popularity"] = {} if name == "uniform" else {name: value}
     if restock:
-        table["restocks"] = [_restock(text) for text in restock]
+        table["restocks"] = items_typed(restock, "product")
     if latency:
-        table["latency"] = dict(_latency(text) for text in latency)
+        table["latency"] = table_typed(latency)
     if servers:
-        table["servers"] = {name: _value(value) for name, value in map(_pair, servers)}
+        table["servers"] = table_typed(servers)
     if outage:
-        table["outages"] = [_outage(text) for text in outage]
+        table["outages"] = items_typed(outage, "service")
     for key, value in map(_pair, settings or []):
         _put(table, key.split("."), _value(value))
     return table
@@ -301,55 +302,6 @@ def record_named(name: str, keep: Path | None) -> "run.Record":
             return name
     todo = nearest(name, ("none", "failed", "all"))
     raise InputError(f"{quoted(name)} does not say what is kept", where="--record", todo=todo)
-
-
-def _arrivals(text: str) -> dict[str, Any]:
-    kind, _, much = text.partition(":")
-    if kind not in _ARRIVALS or not much:
-        todo = "write poisson:10, steady:10, flash-sale:200 or closed:50"
-        raise InputError(f"{quoted(text)} does not say how customers come", where="--arrivals", todo=todo)
-    if kind == "flash-sale":
-        return {"flash_sale": {"peak": _value(much), "hold": "5m", "ramp": "1m"}}
-    return {kind: {"customers": _value(much)} if kind == "closed" else _value(much)}
-
-
-def _columns(text: str | None) -> dict[str, Any]:
-    return {name: _value(value) for name, value in map(_pair, text.split(","))} if text else {}
-
-
-def _popularity(text: str) -> dict[str, Any]:
-    kind, _, rest = text.partition(":")
-    product, colon, percent = rest.rpartition(":")
-    if kind == "zipf" and rest:
-        return {"zipf": _value(rest)}
-    if kind == "hot" and colon:
-        return {"hot": {"product": product, "percent": _value(percent)}}
-    if text == "uniform":
-        return {}
-    todo = "write zipf:1.1, hot:laptop-1:60 or uniform"
-    raise InputError(f"{quoted(text)} does not say what is wanted", where="--popularity", todo=todo)
-
-
-def _restock(text: str) -> dict[str, Any]:
-    rest, slash, every = text.rpartition("/")
-    product, colon, units = rest.rpartition(":")
-    if not slash or not colon:
-        raise InputError(f"{quoted(text)} is no restock", where="--restock", todo="write laptop-1:20/10m")
-    return {"product": product, "units": _value(units), "every": every}
-
-
-def _latency(text: str) -> tuple[str, Any]:
-    name, value = _pair(text)
-    median, dots, p99 = value.partition("..")
-    return name, {"median": median, "p99": p99} if dots else value
-
-
-def _outage(text: str) -> dict[str, Any]:
-    service, _, span = text.partition(":")
-    start, dash, end = span.partition("-")
-    if not dash:
-        raise InputError(f"{quoted(text)} is no outage", where="--outage", todo="write payment:10m-12m")
-    return {"service": service, "from": start, "to": end}
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -8,13 +8,14 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from marketsim.cli.exits import Exit
-from marketsim.cli.output import target_of
+from marketsim.cli.output import target_of, write_output
 from marketsim.cli.session import Session
 from marketsim.saga.errors import InputError, MarketError
 from marketsim.saga.events import Event, encode_lines
 from marketsim.simulate.load import Simulation
 from marketsim.simulate.measured import figures
 from marketsim.simulate.run import Outcome, Record, simulate
+from marketsim.simulate.table import form_of, table_of
 
 if TYPE_CHECKING:
     from marketsim.cli.render.counting import Counting
@@ -42,6 +43,8 @@ class Wanted(msgspec.Struct, frozen=True):
         for path in (self.out, self.html, self.heat):
             if path is not None:
                 target_of(path, self.force)
+        if self.out is not None:
+            form_of(self.out)
 
 
 def run_one(session: Session, wanted: Wanted) -> int:
@@ -62,10 +65,18 @@ def run_one(session: Session, wanted: Wanted) -> int:
     if session.json:
         session.emit(facts(outcome))
     elif not session.quiet:
-        from marketsim.cli.render.simulation import show_simulation
-
-        show_simulation(outcome, session.console())
+        _show(session, outcome, checks=len(wanted.checks))
     return exit_code([outcome], partial=outcome.partial)
+
+
+def _show(session: Session, outcome: Outcome, *, checks: int) -> None:
+    from marketsim.cli.render.simulation import show_simulation
+    from marketsim.cli.render.theme import glyphs_for
+
+    console, glyphs = session.console(), glyphs_for(session.out)
+    show_simulation(outcome.measured, console, glyphs, findings=outcome.findings, checks=checks)
+    if outcome.head:
+        session.say(f"\nhead {outcome.head} of {outcome.events:,} events, seed {outcome.seed}")
 
 
 def facts(outcome: Outcome) -> dict[str, Any]:
@@ -134,6 +145,4 @@ def _counting(session: Session, simulation: Simulation) -> "Iterator[Counting | 
 def write_rows(session: Session, wanted: Wanted, rows: list[dict[str, Any]]) -> None:
     """Write the figures, a row for each run, where they are wanted."""
     if wanted.out is not None:
-        from marketsim.cli.simulate_out import write_table
-
-        write_table(session, rows, wanted.out, wanted.force)
+        write_output(session, table_of(rows, form_of(wanted.out)), wanted.out, wanted.force)

@@ -152,14 +152,13 @@ class Driver(Calls):
                 clock.advance(due_us)
                 came()  # type: ignore[operator,misc]
                 continue
-            arrives = type(came) is Arrival
             # Whoever has ended waits for nothing: it must not hold up the clock.
-            if running.last is not None and not arrives:
+            if running.last is not None and type(came) is not Arrival:
                 continue
             if due_us > clock.now_us:
                 clock.advance(due_us)
-            if arrives:
-                came = self._arrived(running, came)  # type: ignore[arg-type]
+            if type(came) is Arrival:
+                came = self._arrived(running, came)
                 if running.last is not None:
                     continue
             running.engine.now_us = clock.now_us

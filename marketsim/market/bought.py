@@ -90,7 +90,7 @@ class Bought:
 
 def purchased_in(lines: Iterable[JSONObject]) -> Purchased:
     """What is bought by one order with these lines. Raises ValueError for what is no order."""
-    return Purchased(1, _units(msgspec.convert(line, _Line) for line in lines))
+    return Purchased(1, _units([msgspec.convert(line, _Line) for line in lines]))
 
 
 def summed_up(purchased: Purchased) -> JSONObject:

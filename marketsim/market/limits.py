@@ -21,8 +21,10 @@ def limit(saga: Saga) -> None:
 
 def known_product(call: Call) -> str | None:
     """Every product is in the catalog."""
-    unknown = [line.product for line in lines_of(call.request) if line.product not in call.world.products]
-    return f"there is no product {unknown[0]}" if unknown else None
+    for line in lines_of(call.request):
+        if line.product not in call.world.products:
+            return f"there is no product {line.product}"
+    return None
 
 
 def known_customer(call: Call) -> str | None:
@@ -33,12 +35,14 @@ def known_customer(call: Call) -> str | None:
 
 def cart_size(call: Call) -> str | None:
     """At least one product and at most 20 of them, each once."""
-    products = [line.product for line in lines_of(call.request)]
-    if len(set(products)) < len(products):
-        return "a product stands in the cart twice"
-    if 1 <= len(products) <= CART_LINES_MAX:
+    lines = lines_of(call.request)
+    if len(lines) == 1:
         return None
-    return f"{len(products)} products wanted; a cart has 1 to {CART_LINES_MAX}"
+    if len({line.product for line in lines}) < len(lines):
+        return "a product stands in the cart twice"
+    if 1 <= len(lines) <= CART_LINES_MAX:
+        return None
+    return f"{len(lines)} products wanted; a cart has 1 to {CART_LINES_MAX}"
 
 
 def quantity_limit(call: Call) -> str | None:
@@ -51,10 +55,9 @@ def quantity_limit(call: Call) -> str | None:
 
 def price_limit(call: Call) -> str | None:
     """The total is at most 1,000,000, in major units of the currency."""
-    world = call.world
-    total_minor = sum(
-        world.products[line.product].price_minor * line.quantity for line in lines_of(call.request)
-    )
+    world, total_minor = call.world, 0
+    for line in lines_of(call.request):
+        total_minor += world.products[line.product].price_minor * line.quantity
     if total_minor <= TOTAL_MAX_MAJOR * world.minor_units:
         return None
     return f"the total is above {TOTAL_MAX_MAJOR:,} {world.currency}"

@@ -9,7 +9,14 @@ from marketsim.market.effects import check_fence, done_already, give_back, total
 from marketsim.market.ledger import AVAILABLE, RESERVED, SHIPPED, SOLD, reversed_postings, stock
 from marketsim.saga.definition import Call
 from marketsim.saga.errors import Aborted, Failed, Unknown
-from marketsim.saga.events import JSONObject, NotificationSent, OrderCancelled, OrderPlaced, ServiceNoted
+from marketsim.saga.events import (
+    JSONObject,
+    NotificationSent,
+    OrderCancelled,
+    OrderPlaced,
+    Posting,
+    ServiceNoted,
+)
 
 __all__ = [
     "cancel",
@@ -44,6 +51,7 @@ def reserve(call: Call, product: str, quantity: int, price_minor: int) -> JSONOb
 
     Raises Aborted where only a part of them is there.
     """
+    filled = 0
     if not done_already(call):
         check_fence(call)
         available = call.world.available(product)
@@ -59,7 +67,8 @@ def reserve(call: Call, product: str, quantity: int, price_minor: int) -> JSONOb
         if call.fault in ("reservation_expired", "lost_update"):
             reason = "expired" if call.fault == "reservation_expired" else "overwritten"
             call.taken_back(call.operation, reversed_postings(lines), reason)
-    filled = totals(call.world.done(call.transaction, call.operation))["quantity"]
+    if filled < quantity:
+        filled = totals(call.world.done(call.transaction, call.operation))["quantity"]
     if filled < quantity:
         payload: JSONObject = {"product": product, "quantity": filled, "wanted": quantity}
         raise Aborted(f"only {filled} of {quantity} {product} could be reserved", payload)
@@ -94,8 +103,7 @@ def place(
         if call.fault == "sent_too_early":
             notify(call, customer, f"{order} is confirmed")
             raise Unknown("sent_too_early", "the customer was told, and the order was not written")
-        sold = [stock(line["product"], line["quantity"], RESERVED, SOLD) for line in lines]
-        call.post([posting for pair in sold for posting in pair])
+        call.post(_moves(lines, RESERVED, SOLD))
     if call.world.effect(OrderPlaced, call.key) is None:
         if sold_before and not call.world.standing(call.transaction, call.operation):
             raise Failed("fenced", "the half of it that was done was taken back")
@@ -109,7 +117,21 @@ def place(
                 currency=currency,
             )
         )
-    return {"order": order, "quantity": sum(line["quantity"] for line in lines)}
+    return {"order": order, "quantity": _units(lines)}
+
+
+def _moves(lines: list[JSONObject], source: str, target: str) -> list[Posting]:
+    postings: list[Posting] = []
+    for line in lines:
+        postings += stock(line["product"], line["quantity"], source, target)
+    return postings
+
+
+def _units(lines: list[JSONObject]) -> int:
+    units = 0
+    for line in lines:
+        units += line["quantity"]
+    return units
 
 
 def cancel(call: Call) -> JSONObject:
@@ -138,9 +160,8 @@ def ship(call: Call, lines: list[JSONObject]) -> JSONObject:
     """Pack what was sold and hand it over."""
     if not done_already(call):
         call.progress(packed=len(lines), of=len(lines))
-        moved = [stock(line["product"], line["quantity"], SOLD, SHIPPED) for line in lines]
-        call.post([posting for pair in moved for posting in pair])
-    return {"quantity": sum(line["quantity"] for line in lines)}
+        call.post(_moves(lines, SOLD, SHIPPED))
+    return {"quantity": _units(lines)}
 
 
 def correct(call: Call) -> JSONObject:

@@ -57,10 +57,12 @@ class World:
     """Products, customers, guardrails, balances and orders; the effects under each idempotency key.
 
     It changes by :meth:`apply` alone. Keys are kept until their transaction has ended: nobody asks
-    for them again.
+    for them again. Orders are kept for the snapshot of a market; one that is only simulated needs none,
+    and stays as small as it is without them (``keeps_orders``): they are let go with their transaction.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_orders: bool = True) -> None:
+        self._keeps_orders = keeps_orders
         self.origin = ""
         self.currency = ""
         self.products: dict[str, Product] = {}
@@ -74,7 +76,6 @@ class World:
         self._bought = Bought()
         self._effects: dict[tuple[type[Event], str], EffectEvent] = {}
         self._own: dict[str, _Own] = {}
-        self._fences: set[tuple[str, str]] = set()
         self._folds: dict[type[Event], Callable[[Any], None]] = {
             MarketCreated: self._created,
             CatalogChanged: self._changed,
@@ -145,7 +146,7 @@ class World:
 
     def fenced(self, transaction: str, operation: str) -> bool:
         """Whether the revert of an operation was here before it."""
-        return (transaction, operation) in self._fences
+        return self.noted(transaction, operation, "fenced")
 
     def noted(self, transaction: str, operation: str, note: str) -> bool:
         """Whether a service keeps this in mind about an operation."""
@@ -231,8 +232,6 @@ class World:
             own.keys.append(place)
 
     def _noted(self, event: ServiceNoted) -> None:
-        if event.note == "fenced":
-            self._fences.add((event.transaction, event.operation))
         own = self._own.get(event.transaction)
         if own is not None:
             own.notes.add((event.operation, event.note))
@@ -261,7 +260,10 @@ class World:
             return
         del self._own[event.transaction]
         for place in own.keys:
-            self._effects.pop(place, None)
+            effect = self._effects.pop(place, None)
+            if isinstance(effect, OrderPlaced) and not self._keeps_orders:
+                self.orders.pop(effect.order, None)
+                self.cancelled.discard(effect.order)
 
 
 def _net(events: Iterable[LedgerPosted]) -> list[Posting]:

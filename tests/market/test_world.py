@@ -55,6 +55,18 @@ def test_an_order_that_was_cancelled_no_longer_stands():
     assert world.standing_orders() == []
 
 
+@pytest.mark.parametrize("faults", [(), ("notify_customer:cancel",), ("place_order:timeout_before",)])
+def test_a_world_that_keeps_no_orders_lets_go_of_a_transaction_that_has_ended(faults):
+    events, small = purchased(*faults).log.events, World(keeps_orders=False)
+    empty = {name: set(getattr(small, name)) for name in ("orders", "cancelled", "open", "_own", "_effects")}
+    for event in events[:-1]:
+        small.apply(event)
+    assert set(small.orders) == {event.order for event in events if isinstance(event, OrderPlaced)}
+    small.apply(events[-1])
+    assert {name: set(getattr(small, name)) for name in empty} == empty
+    assert small.balances == World.of(events).balances
+
+
 def test_transactions_are_counted_and_open_until_they_end():
     events = purchased("payment:card_declined").log.events
     before = World.of(events[:-1])
