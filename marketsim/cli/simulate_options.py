@@ -263,7 +263,7 @@ def table_of(
     if duration is not None:
         table["duration"] = duration
     if trace is not None:
-        table["arrivals"] = {"trace": {"file": str(trace), "columns": _columns(columns)}}
+        table["arrivals"] = {"trace": _trace(trace, columns)}
     elif arrivals is not None:
         table["arrivals"] = arrivals_typed(arrivals)
     if popularity is not None:
@@ -302,6 +302,14 @@ def record_named(name: str, keep: Path | None) -> "run.Record":
             return name
     todo = nearest(name, ("none", "failed", "all"))
     raise InputError(f"{quoted(name)} does not say what is kept", where="--record", todo=todo)
+
+
+def _trace(file: Path, columns: str | None) -> dict[str, Any]:
+    named = typed(f"columns:{columns}")[1] if columns else {}
+    if not isinstance(named, dict):
+        todo = "write time=2,customer=1,amount=4"
+        raise InputError(f"{quoted(columns)} names no columns", where="--columns", todo=todo)
+    return {"file": str(file), "columns": named}
 
 
 def _pair(text: str) -> tuple[str, str]:
