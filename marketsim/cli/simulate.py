@@ -13,6 +13,7 @@ from marketsim.cli.session import Session, command
 from marketsim.saga.errors import InputError
 
 if TYPE_CHECKING:
+    from marketsim.cli.simulate_runs import Wanted
     from marketsim.market.catalog import Catalog
     from marketsim.simulate.load import Simulation
 
@@ -28,7 +29,7 @@ _SAMPLE = 50
 @command(
     simulate_app,
     "simulate",
-    example="marketsim simulate --purchases 20000 --fail payment:card_declined%8 --policy none",
+    example="marketsim simulate --purchases 2000 --fail payment:card_declined%8",
 )
 def simulate(
     session: Session,
@@ -74,47 +75,40 @@ def simulate(
     force: Force = False,
 ) -> int:
     """Run a market full of customers in virtual time: what is sold, lost and held, and if it balances."""
-    from marketsim.audit.checks import checks_of
+    asked = dict(locals())
     from marketsim.cli.simulate_many import run_many
-    from marketsim.cli.simulate_runs import Wanted, run_one
+    from marketsim.cli.simulate_runs import run_one
 
-    table = o.table_of(
-        purchases=purchases,
-        duration=duration,
-        arrivals=arrivals,
-        trace=trace,
-        columns=columns,
-        popularity=popularity,
-        restock=restock,
-        latency=latency,
-        servers=servers,
-        outage=outage,
-        settings=settings,
-    )
-    policies = list(dict.fromkeys(policy or []))
-    rest = {"policy": policies[0] if policies else None, "gateway": gateway, "saga": saga, "seed": seed}
-    given = {name: value for name, value in rest.items() if value is not None}
-    if scenario is not None:
-        _refuse(sample=sample, catalog=catalog)
-        simulation = _of_scenario(scenario, table, fail or [], given)
-    else:
-        simulation = _of_options(session, table, fail or [], given, sample, catalog)
-    wanted = Wanted(
-        simulation=simulation,
-        checks=checks_of(o.tier_named(tier)),
-        record=o.record_named(record, keep),
-        keep=keep,
-        out=out,
-        html=html,
-        heat=heat,
-        force=force,
-    )
-    axes = list(sweep or [])
-    if len(policies) > 1:
-        axes.append(f"policy={','.join(policies)}")
+    wanted, policies = _wanted(session, asked), dict.fromkeys(policy or [])
+    axes = [*(sweep or []), *([f"policy={','.join(policies)}"] if len(policies) > 1 else [])]
     if axes or repeat != 1 or resume is not None:
         return run_many(session, wanted, axes, repeat, on, workers, resume, yes=yes, names=figure or [])
     return run_one(session, wanted)
+
+
+def _wanted(session: Session, asked: dict[str, Any]) -> "Wanted":
+    """What the options ask for. Raises InputError."""
+    from marketsim.audit.checks import checks_of
+    from marketsim.cli.simulate_runs import Wanted
+
+    return Wanted(
+        simulation=_simulation(session, asked),
+        checks=checks_of(o.tier_named(asked["tier"])),
+        record=o.record_named(asked["record"], asked["keep"]),
+        **{name: asked[name] for name in ("keep", "out", "html", "heat", "force")},
+    )
+
+
+def _simulation(session: Session, asked: dict[str, Any]) -> "Simulation":
+    given = {name: asked[name] for name in ("gateway", "saga", "seed") if asked[name] is not None}
+    if asked["policy"]:
+        given["policy"] = asked["policy"][0]
+    check_seed(given.get("seed", 0))
+    table, fail = o.table_of(asked), asked["fail"] or []
+    if asked["scenario"] is None:
+        return _of_options(session, table, fail, given, asked["sample"], asked["catalog"])
+    _refuse(sample=asked["sample"], catalog=asked["catalog"])
+    return _of_scenario(asked["scenario"], table, fail, given)
 
 
 def _refuse(**options: object) -> None:
@@ -165,7 +159,6 @@ def _of_options(
     """The simulation that the options describe."""
     from marketsim.simulate.load import simulation_of
 
-    check_seed(given.get("seed", 0))
     if fail:
         table["faults"] = fail
     table.setdefault("arrivals", {"poisson": _RATE})

@@ -1,5 +1,6 @@
 """The options of `marketsim simulate`: what a workload file says, as it is typed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from marketsim.cli import complete
 from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.events import JSONObject
 from marketsim.simulate.typed import arrivals_typed, items_typed, table_typed, typed
 
 if TYPE_CHECKING:
@@ -238,46 +240,28 @@ Heat = Annotated[
 ]
 
 
-def table_of(
-    *,
-    purchases: int | None = None,
-    duration: str | None = None,
-    arrivals: str | None = None,
-    trace: Path | None = None,
-    columns: str | None = None,
-    popularity: str | None = None,
-    restock: list[str] | None = None,
-    latency: list[str] | None = None,
-    servers: list[str] | None = None,
-    outage: list[str] | None = None,
-    settings: list[str] | None = None,
-) -> dict[str, Any]:
-    """The table that a file would have under ``simulate``, of these options. Raises InputError."""
+def table_of(asked: Mapping[str, Any]) -> JSONObject:
+    """The table that a file would have under ``simulate``, of the options by name. Raises InputError."""
+    arrivals, trace, columns = asked["arrivals"], asked["trace"], asked["columns"]
     if trace is not None and arrivals is not None:
         raise InputError("--trace and --arrivals both say who comes", todo="give one of them")
     if columns is not None and trace is None:
         raise InputError("there is no trace", where="--columns", todo="give its file with --trace")
-    table: dict[str, Any] = {}
-    if purchases is not None:
-        table["purchases"] = purchases
-    if duration is not None:
-        table["duration"] = duration
+    table: JSONObject = {name: asked[name] for name in ("purchases", "duration") if asked[name] is not None}
     if trace is not None:
         table["arrivals"] = {"trace": _trace(trace, columns)}
     elif arrivals is not None:
         table["arrivals"] = arrivals_typed(arrivals)
-    if popularity is not None:
-        name, value = typed(popularity)
+    if asked["popularity"] is not None:
+        name, value = typed(asked["popularity"])
         table["popularity"] = {} if name == "uniform" else {name: value}
-    if restock:
-        table["restocks"] = items_typed(restock, "product")
-    if latency:
-        table["latency"] = table_typed(latency)
-    if servers:
-        table["servers"] = table_typed(servers)
-    if outage:
-        table["outages"] = items_typed(outage, "service")
-    for key, value in map(_pair, settings or []):
+    for key in ("latency", "servers"):
+        if asked[key]:
+            table[key] = table_typed(asked[key])
+    for key, option, of in (("restocks", "restock", "product"), ("outages", "outage", "service")):
+        if asked[option]:
+            table[key] = items_typed(asked[option], of)
+    for key, value in map(_pair, asked["settings"] or []):
         _put(table, key.split("."), _value(value))
     return table
 
