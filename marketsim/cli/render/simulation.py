@@ -109,7 +109,7 @@ def _phantom(measured: Measured) -> Iterator[Answer]:
     yield (
         "phantom",
         f"{phantom.refusals:,} of them for stock that only looked sold: {_counted(phantom.units, 'unit')}, "
-        f"which took {duration(phantom.waited_us // phantom.refusals)} on average to come back",
+        f"which were gone for {duration(phantom.waited_us // phantom.refusals)} more on average",
         "bad",
     )
     again = f"; {_counted(back.count, 'customer')} came back and bought" if back.count else ""
