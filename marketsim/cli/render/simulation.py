@@ -157,8 +157,8 @@ def _tables(measured: Measured, console: Console, glyphs: Glyphs) -> None:
     if measured.faults:
         console.print()
         most = sorted(measured.faults, key=lambda each: -each.count)
-        rows = [(each.place, each.fault, f"{each.count:,}") for each in most[:ROWS_MAX]]
-        show_table(console, ("injected at", "fault", "times"), rows, right=("times",))
+        injected = [(f"{each.place}: {each.fault}", f"{each.count:,}") for each in most[:ROWS_MAX]]
+        show_table(console, ("injected at", "times"), injected, right=("times",))
     if measured.out:
         console.print()
         top = max(measured.out.values())
