@@ -118,8 +118,8 @@ def _phantom(measured: Measured) -> Iterator[Answer]:
     if phantom.out_us:
         yield (
             "phantom",
-            f"{_counted(len(measured.out), 'product')} had none on sale for {duration(phantom.out_us)} while "
-            "a purchase held some that did not stand",
+            f"{_counted(len(measured.out), 'product')} had none on sale, {duration(phantom.out_us)} together, "
+            "while a purchase held some that did not stand",
             "",
         )
 
