@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import accumulate
 
 import msgspec
 
@@ -41,12 +42,11 @@ class Tally:
         self.refusals = self.units = self.minor = self.waited_us = self.for_good = self.for_good_at_us = 0
         self.wishes = Wishes()
 
-    def confirm(self, wish: Wish, units: int, minor: int) -> None:
+    def confirm(self, units: int, minor: int) -> None:
         """A customer was turned away for stock that only looked sold."""
         self.refusals += 1
         self.units += units
         self.minor += minor
-        self.wishes.count(wish)
 
     def wait(self, at_us: int, until_us: int) -> None:
         """For so long the units were gone; ``until_us`` 0: for good."""
@@ -61,20 +61,31 @@ class _Mark:
     """A moment at which ``short`` units were missing, and how many of them were held in vain.
 
     It is a refusal, or the begin of a stretch in which none was on sale. ``until_us`` is the end of
-    that stretch; ``returns`` are units that came back after it, by the moment.
+    that stretch; ``returns`` are units that came back after it, by the moment. ``need`` is how many more
+    units, which made no other sale be lost, it takes until this one is.
     """
 
-    __slots__ = ("at_us", "found", "minor", "returns", "short", "units", "until_us", "wish")
+    __slots__ = ("at_us", "found", "minor", "need", "returns", "short", "units", "until_us", "wish")
 
     def __init__(self, at_us: int, short: int, found: int) -> None:
         self.at_us, self.short, self.found = at_us, short, found
-        self.units = self.minor = self.until_us = 0
+        self.units = self.minor = self.until_us = self.need = 0
         self.wish: Wish | None = None
         self.returns: list[tuple[int, int]] = []
 
     @property
     def phantom(self) -> bool:
         return self.found >= self.short
+
+    def claim(self, free: int, tally: Tally) -> int:
+        """How many of these units it takes for its lost sale: that of a wish is lost once."""
+        if self.wish is None or self.wish.in_vain:
+            return 0
+        claimed = min(free, self.need)
+        self.need -= claimed
+        if not self.need:
+            tally.wishes.count(self.wish)
+        return claimed
 
     def back_us(self) -> int:
         """When the units that were missing were back; 0 if they were not."""
@@ -94,12 +105,13 @@ class Shelf:
     was, at the worst.
 
     Which refusal was for stock that only looked sold is known when those have ended who held it: a mark
-    waits until the oldest transaction is gone that had taken something before. Memory is bounded by
-    what is open at once, and by the refusals meanwhile (MARKS_MAX).
+    waits until the oldest transaction is gone that had taken something before. A unit that is held in
+    vain makes one sale be lost, however many ask for it; of the stranded ones, ``_free`` have made none.
+    Memory is bounded by what is open at once, and by the refusals meanwhile (MARKS_MAX).
     """
 
     __slots__ = (
-        *("_base", "_holders", "_marks", "_stretch", "_tally"),
+        *("_base", "_free", "_holders", "_marks", "_stretch", "_tally"),
         *("available", "made_up", "out_us", "oversold", "price_minor", "stranded"),
     )
 
@@ -107,7 +119,7 @@ class Shelf:
         self.available = self.stranded = self.made_up = self.oversold = self.price_minor = self.out_us = 0
         self._holders: OrderedDict[str, list[Move]] = OrderedDict()
         self._marks: list[_Mark] = []
-        self._base = 0
+        self._base = self._free = 0
         self._stretch: _Mark | None = None
         self._tally = tally
 
@@ -138,6 +150,7 @@ class Shelf:
         if self.stranded < 0:
             self.made_up -= self.stranded
             self.stranded = 0
+        self._free = min(self._free + max(0, units), self.stranded)
 
     def refuse(self, wish: Wish, units: int, minor: int, now_us: int) -> None:
         """A customer who wants so many is turned away."""
@@ -145,9 +158,10 @@ class Shelf:
         if short <= 0:
             return  # There was enough: it was no lack of stock.
         mark = self._mark(now_us, short)
-        mark.wish, mark.units, mark.minor = wish, units, minor
+        mark.wish, mark.units, mark.minor, mark.need = wish, units, minor, short
+        self._free -= mark.claim(self._free, self._tally)
         if mark.phantom:
-            self._tally.confirm(wish, units, minor)
+            self._tally.confirm(units, minor)
         if not self._holders and mark.phantom:
             self._tally.wait(now_us, 0)
 
@@ -157,8 +171,9 @@ class Shelf:
         if moves is None:
             return
         if not stands:
-            self.stranded += max(0, sum(taken for _, _, taken in moves))
-            self._reveal(moves)
+            left = max(0, sum(taken for _, _, taken in moves))
+            self.stranded += left
+            self._free += min(left, self._reveal(moves))
         if self._marks:
             oldest = next(iter(self._holders.values()))[0][0] - self._base if self._holders else MARKS_MAX
             self._settle(max(0, oldest))
@@ -188,17 +203,20 @@ class Shelf:
         if mark.phantom:
             self.out_us += now_us - mark.at_us
 
-    def _reveal(self, moves: list[Move]) -> None:
-        """What was held by these moves was held in vain: tell the marks that were made meanwhile."""
+    def _reveal(self, moves: list[Move]) -> int:
+        """Tell the marks made meanwhile that this was held in vain; the units that made no sale be lost."""
+        free = max(accumulate(taken for _, _, taken in moves))
         for mark, held, rest in self._held(moves):
             was = mark.phantom
             mark.found += held
             if mark.wish is not None:
+                free -= mark.claim(min(free, held), self._tally)
                 mark.returns += [(moment_us, -taken) for _, moment_us, taken in rest if taken < 0]
                 if mark.phantom and not was:
-                    self._tally.confirm(mark.wish, mark.units, mark.minor)
+                    self._tally.confirm(mark.units, mark.minor)
             elif mark.phantom and not was and mark.until_us:
                 self.out_us += mark.until_us - mark.at_us
+        return free
 
     def _held(self, moves: list[Move]) -> Iterator[tuple[_Mark, int, list[Move]]]:
         """Each mark in whose moment something was held: how much, and the moves that came after it."""

@@ -105,3 +105,30 @@ def test_a_time_that_is_none_is_no_error():
     seen.see(e.TransactionBegan(transaction="tx-1", saga="s", policy="p", request={}, seed=1, time="soon"))
     seen.see(e.TransactionCommitted(transaction="tx-1", time="later"))
     assert seen.told().outcomes == {"committed": 1}
+
+
+def test_transactions_are_timed_by_how_they_ended(new_stream):
+    stream = new_stream().purchase("tx-1").reverted("tx-2").refund_refused("tx-3").purchase("tx-4")
+    told = numbers_of(stream)
+    assert {each.name: each.count for each in told.ends} == {"committed": 2, "compensated": 1, "stuck": 1}
+    assert told.transactions.count == sum(each.count for each in told.ends)
+    assert told.transactions.max_us == max(each.max_us for each in told.ends)
+
+
+def test_an_answer_to_a_later_attempt_is_a_retry(new_stream):
+    stream = new_stream()
+    stream.begin()
+    stream.refuse("charge_payment")
+    stream.start("charge_payment", attempt=2)
+    stream.succeed("charge_payment", attempt=2)
+    (charge,) = numbers_of(stream).operations
+    assert (charge.count, charge.failed, charge.retries) == (2, 1, 1)
+
+
+def test_who_has_the_moment_at_hand_may_tell_it(new_stream):
+    seen, told = Stats(), numbers_of(new_stream().refund_refused())
+    for event in new_stream().refund_refused().numbered():
+        if type(event) in seen.wants:
+            seen.wants[type(event)](event, event.seq * 1_000_000)
+    assert seen.told().operations == told.operations
+    assert seen.told().causes == told.causes

@@ -215,33 +215,60 @@ class Slow:
         return total
 
     def wishes(self) -> tuple[Sales, Sales]:
-        """Sales that are lost, and those of customers who came back."""
-        sums = {"lost": Sales(), "back": Sales()}
-        current: dict[tuple[str, str], list[Any]] = {}
-        done: list[list[Any]] = []
+        """Sales that are lost, and those of customers who came back: a unit makes one sale be lost."""
         refused = {index: (name, product, units) for index, name, product, units in self.refusals()}
+        vain = {self.ends[name]: name for name in self.ends if self.in_vain(name)}
+        current: dict[tuple[str, str], dict[str, Any]] = {}
+        every: list[dict[str, Any]] = []
+        asked: dict[str, list[tuple[int, dict[str, Any], list[int]]]] = defaultdict(list)
+        free: dict[str, int] = defaultdict(int)
+
+        def claim(units: int, wish: dict[str, Any], need: list[int]) -> int:
+            claimed = 0 if wish["lost"] else min(units, need[0])
+            need[0] -= claimed
+            wish["lost"] |= not need[0]
+            return claimed
+
         for index, each in enumerate(self.events):
             if index in refused:
                 name, product, units = refused[index]
                 key = (self.began[name].request["customer"], product)
                 wish = current.get(key)
-                if wish is None or self.at[index] - wish[0] > PATIENCE_US:
-                    wish = current[key] = [0, units, False, False]
-                    done.append(wish)
-                wish[0] = self.at[index]
-                wish[2] |= bool(self.phantom((index, name, product, units)))
+                if wish is None or self.at[index] - wish["at"] > PATIENCE_US:
+                    wish = current[key] = {"units": units, "lost": False, "bought": False}
+                    every.append(wish)
+                wish["at"] = self.at[index]
+                short = units - self.available(product, index)
+                if short > 0:
+                    asked[product].append((index, wish, need := [short]))
+                    free[product] -= claim(free[product], wish, need)
             elif isinstance(each, e.TransactionCommitted):
                 request = self.began[each.transaction].request
                 for line in lines_of(request):
                     wish = current.pop((request["customer"], line.product), None)
-                    if wish is not None and self.at[index] - wish[0] <= PATIENCE_US:
-                        wish[3] = True
-        for _, units, in_vain, bought in done:
-            if in_vain:
-                sales = sums["back" if bought else "lost"]
-                sales.count, sales.units = sales.count + 1, sales.units + units
-                sales.minor += units * PRICE * 100
-        return sums["lost"], sums["back"]
+                    if wish is not None and self.at[index] - wish["at"] <= PATIENCE_US:
+                        wish["bought"] = True
+            elif index in vain:
+                name = vain[index]
+                for product in self.products:
+                    own = [i for i, who, _ in self.taken(product) if who == name and i < index]
+                    unclaimed = max([self.held(product, name, i + 1) for i in own], default=0)
+                    for at, wish, need in asked[product]:
+                        units = self.held(product, name, at)
+                        if units > 0:
+                            unclaimed -= claim(min(unclaimed, units), wish, need)
+                    free[product] += min(unclaimed, max(0, self.held(product, name, index)))
+            elif isinstance(each, e.LedgerPosted) and index > self.ends.get(
+                each.transaction, len(self.events)
+            ):
+                for product in self.products:
+                    units = sum(units for i, _, units in self.taken(product) if i == index)
+                    free[product] = min(free[product] + max(0, units), self.stranded(product, index + 1))
+        sums = (Sales(), Sales())
+        for wish in every:
+            if wish["lost"]:
+                sums[wish["bought"]].add(wish["units"], wish["units"] * PRICE * 100)
+        return sums
 
     def oversold(self, product: str) -> int:
         worst = 0

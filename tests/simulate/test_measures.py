@@ -376,3 +376,13 @@ def test_memory_does_not_grow_with_what_has_ended():
 
     small, large = size(300), size(3_000)
     assert large < small * 1.3
+
+
+def test_a_unit_makes_one_sale_be_lost_however_many_ask_for_it():
+    told = written(
+        *((0, begins("tx-1", "bob")), (1, takes("tx-1")), (5, abandons("tx-1"))),
+        *((10, begins("tx-2")), (10, refused("tx-2")), (10, reverts("tx-2"))),
+        *((40, begins("tx-3", "cyd")), (41, refused("tx-3")), (41, reverts("tx-3"))),
+    )
+    assert told.phantom.refusals == 2
+    assert told.lost == Sales(1, 1, 1_000)

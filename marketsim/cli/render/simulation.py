@@ -109,7 +109,7 @@ def _phantom(measured: Measured) -> Iterator[Answer]:
     yield (
         "phantom",
         f"{phantom.refusals:,} of them for stock that only looked sold: {_counted(phantom.units, 'unit')}, "
-        f"which took {duration(phantom.waited_us // phantom.refusals)} on average to come back",
+        f"which were gone for {duration(phantom.waited_us // phantom.refusals)} more on average",
         "bad",
     )
     again = f"; {_counted(back.count, 'customer')} came back and bought" if back.count else ""
@@ -118,8 +118,8 @@ def _phantom(measured: Measured) -> Iterator[Answer]:
     if phantom.out_us:
         yield (
             "phantom",
-            f"{_counted(len(measured.out), 'product')} had none on sale for {duration(phantom.out_us)} while "
-            "a purchase held some that did not stand",
+            f"{_counted(len(measured.out), 'product')} had none on sale, {duration(phantom.out_us)} together, "
+            "while a purchase held some that did not stand",
             "",
         )
 
@@ -157,8 +157,8 @@ def _tables(measured: Measured, console: Console, glyphs: Glyphs) -> None:
     if measured.faults:
         console.print()
         most = sorted(measured.faults, key=lambda each: -each.count)
-        rows = [(each.place, each.fault, f"{each.count:,}") for each in most[:ROWS_MAX]]
-        show_table(console, ("injected at", "fault", "times"), rows, right=("times",))
+        injected = [(f"{each.place}: {each.fault}", f"{each.count:,}") for each in most[:ROWS_MAX]]
+        show_table(console, ("injected at", "times"), injected, right=("times",))
     if measured.out:
         console.print()
         top = max(measured.out.values())

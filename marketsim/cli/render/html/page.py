@@ -8,13 +8,15 @@ import msgspec
 from marketsim.audit.findings import Finding
 from marketsim.cli.outcome import Outcome
 from marketsim.cli.render.html.calls import course_of
+from marketsim.cli.render.html.findings import findings_html
 from marketsim.cli.render.html.lanes import NARROW, WIDE, chart_of
 from marketsim.cli.render.html.ledger import flow_list, flow_of, flow_svg, net_words
 from marketsim.cli.render.html.markup import ascii_only, escaped, preformatted, tag, words_count
 from marketsim.cli.render.html.moves import short_account
+from marketsim.cli.render.html.simulation import Simulation, simulation_section
 from marketsim.cli.render.html.svg import LEGEND, Link, chart_svg, legend_mark, stylesheet
 from marketsim.cli.render.theme import UNICODE
-from marketsim.cli.render.words import duration, elapsed_us, moment, request_words, with_money
+from marketsim.cli.render.words import duration, elapsed_us, moment, request_words
 from marketsim.saga.events import Event, TransactionBegan, encode
 
 __all__ = ["EVENTS_MAX", "PAGE_BYTES_MAX", "Account", "Report", "page_html"]
@@ -56,13 +58,14 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What the page is about: a market's name, how much of it is told, and the accounts."""
+    """What the page is about: a market's name, how much of it is told, the accounts, and a simulation."""
 
     origin: str
     transactions: int
     events: int
     accounts: list[Account]
     command: str = "marketsim report"
+    simulation: Simulation | None = None
 
 
 def page_html(report: Report) -> str:
@@ -86,7 +89,8 @@ def page_html(report: Report) -> str:
     ]
     body = [
         f"<body>\n<header>{_opening(report)}</header>\n<main>\n",
-        _overview(report, len(sections)),
+        simulation_section(report.simulation) if report.simulation is not None else "",
+        _overview(report, len(sections)) if report.accounts else "",
         *sections,
         f"</main>\n<footer>{_closing()}</footer>\n</body>\n</html>\n",
     ]
@@ -95,9 +99,10 @@ def page_html(report: Report) -> str:
 
 def _opening(report: Report) -> str:
     shown, of = len(report.accounts), report.transactions
-    told = words_count(of, "transaction") if shown == of else f"{shown:,} of {of:,} transactions"
+    all_told = shown == of or not shown
+    told = words_count(of, "transaction") if all_told else f"{shown:,} of {of:,} transactions"
     told += f", from a log of {words_count(report.events, 'event')}"
-    told += f". Any other: {report.command} TRANSACTION" if shown < of else ""
+    told += f". Any other: {report.command} TRANSACTION" if 0 < shown < of else ""
     return (
         tag("p", "marketsim report", class_="kind")
         + tag("h1", escaped(report.origin))
@@ -165,7 +170,7 @@ def _section(account: Account, index: int) -> Iterator[str]:
     yield _facts(account)
     yield _timeline(shown, began.transaction, link)
     yield _ledger(shown, began.transaction, link)
-    yield _findings(account.outcome, link)
+    yield findings_html(account.outcome.findings, account.outcome.checks, account.outcome.events, link)
     yield _events(account, shown, anchor)
     yield "</section>\n"
 
@@ -226,33 +231,6 @@ def _ledger(events: Sequence[Event], name: str, link: Link) -> str:
     words = tag("div", flow_list(flow, link), class_="narrow" if drawing else "")
     wide = tag("div", drawing, class_="wide") if drawing else ""
     return tag("figure", tag("h3", "Ledger"), wide, words)
-
-
-def _findings(outcome: Outcome, link: Link) -> str:
-    head = tag("h3", "Findings")
-    if not outcome.findings:
-        words = f"{outcome.checks} checks hold over {words_count(outcome.events, 'event')}."
-        return head + tag("p", f"✓ {words}", class_="holds")
-    return head + tag("ul", *(_finding(each, link) for each in outcome.findings), class_="findings")
-
-
-def _finding(finding: Finding, link: Link) -> str:
-    target = link(finding.seq)
-    place = f"event {finding.seq}" if finding.seq else ""
-    parts = [
-        tag("b", escaped(finding.severity)),
-        " ",
-        tag("code", escaped(finding.rule)),
-        " ",
-        tag("a", place, href=target) if target else place,
-        tag("p", escaped(with_money(finding.message))),
-    ]
-    if finding.expected or finding.actual:
-        words = f"expected {finding.expected or 'nothing'}; actual {finding.actual or 'nothing'}"
-        parts.append(tag("p", escaped(with_money(words)), class_="faint"))
-    if finding.remedy:
-        parts.append(tag("p", f"→ {escaped(finding.remedy)}", class_="faint"))
-    return tag("li", *parts, class_=finding.severity if finding.severity in ("error", "warning") else "error")
 
 
 def _events(account: Account, shown: Sequence[Event], anchor: str) -> str:
