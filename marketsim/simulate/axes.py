@@ -150,7 +150,7 @@ def check_option(name: str, kind: type[msgspec.Struct], *, where: str = "--sweep
     parts = tuple(name.split("."))
     if any(_names(each, parts) for each in known):
         return
-    # Of the options with as many parts, those that have most of these; a key that may be any is taken as given.
+    # Of the options with as many parts, those that share most; a key that may be any is taken as given.
     alike = {each: sum(map(eq, each, parts)) for each in known if len(each) == len(parts)}
     most = max(alike.values(), default=0)
     meant = [".".join(_with_keys(each, parts)) for each, count in alike.items() if count == most]
