@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from itertools import islice
+from operator import eq
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 import msgspec
@@ -150,9 +150,11 @@ def check_option(name: str, kind: type[msgspec.Struct], *, where: str = "--sweep
     parts = tuple(name.split("."))
     if any(_names(each, parts) for each in known):
         return
-    # A key that may be any is taken as it was given, so that what is wrong beside it is found.
-    meant = [".".join(_with_keys(each, parts)) for each in known if len(each) == len(parts)]
-    todo = nearest(name, meant or map(".".join, islice(known, 1000)))
+    # Of the options with as many parts, those that share most; a key that may be any is taken as given.
+    alike = {each: sum(map(eq, each, parts)) for each in known if len(each) == len(parts)}
+    most = max(alike.values(), default=0)
+    meant = [".".join(_with_keys(each, parts)) for each, count in alike.items() if count == most]
+    todo = nearest(name, meant or map(".".join, known))
     raise InputError(f"no option is called {quoted(name)}", where=where, todo=todo)
 
 

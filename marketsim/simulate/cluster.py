@@ -33,6 +33,9 @@ _SETTINGS = {
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
 }
 
+_LOOK_S = 1.0
+"""How often it is looked after, in seconds."""
+
 _AHEAD = 4
 """How many tasks wait at the cluster for each of its threads, so that none is idle."""
 
@@ -62,27 +65,27 @@ def work_on_cluster(
                 return
             future = _next(finished, client)
             index, _ = underway.pop(future.key)
-            yield index, result_of(_outcome(future, named(index)), named(index))
+            yield index, result_of(_outcome(future, index, named), index, named)
 
 
 def _next(finished: "SimpleQueue[Future]", client: "Client") -> "Future":
     """The next task that is over, however it ended; a cluster that went away in the meantime is an error."""
-    for _ in range(EMPTY_S // ANSWER_S):
+    idle_s = 0.0
+    while idle_s < EMPTY_S:
         with suppress(Empty):
-            return finished.get(timeout=ANSWER_S)
-        while client.status == "running" and _threads(client):
-            with suppress(Empty):
-                return finished.get(timeout=ANSWER_S)
+            return finished.get(timeout=_LOOK_S)
+        there = client.status == "running" and _threads(client)
+        idle_s = 0.0 if there else idle_s + _LOOK_S
     raise _gone()
 
 
-def _outcome(future: "Future", name: str) -> Any:
+def _outcome(future: "Future", index: int, named: Named) -> Any:
     from distributed import CancelledError, KilledWorker
 
     try:
         return future.result(timeout=ANSWER_S * 6)
     except KilledWorker:
-        raise lost(name) from None
+        raise lost(named(index)) from None
     except (CancelledError, OSError, TimeoutError):
         raise _gone() from None
 
@@ -131,28 +134,47 @@ def _client(address: str | None, workers: int) -> "Iterator[Client]":
 
 @contextmanager
 def _reached(address: str) -> "Iterator[Client]":
-    import socket
-
     from distributed import Client
 
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
-    todo = "start one with: dask scheduler, and dask worker HOST:PORT"
+    _check_answers(address)
     try:
-        # Dask would try again and again what is refused at once.
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
         client = Client(address, timeout=ANSWER_S)
-    except TimeoutError:
-        what = f"no cluster answers within {ANSWER_S} s"
-        raise InputError(what, where=f"--on {address}", todo=todo) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        what = f"no cluster answers: {reason.lower()}"
-        raise InputError(what, where=f"--on {address}", todo=todo) from error
+    except (OSError, TimeoutError) as error:
+        raise _silent(address) from error
     try:
         _check_workers(client, address)
         yield client
     finally:
         client.close(timeout=ANSWER_S)
+
+
+def _check_answers(address: str) -> None:
+    """See that somebody is there who speaks as a cluster does: a client would try again without an end."""
+    import asyncio
+    import socket
+
+    from distributed.comm import connect
+
+    async def shake_hands() -> None:
+        comm = await asyncio.wait_for(connect(address, timeout=ANSWER_S), ANSWER_S)
+        comm.abort()
+
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
+        asyncio.run(shake_hands())
+    except TimeoutError:
+        raise _silent(address) from None
+    except OSError as error:
+        raise _silent(address, (error.strerror or str(error)).lower()) from error
+    except Exception as error:  # Whatever the library makes of what it does not understand.
+        raise _silent(address, "something else does") from error
+
+
+def _silent(address: str, reason: str = "") -> InputError:
+    what = f"no cluster answers there: {reason}" if reason else f"no cluster answers within {ANSWER_S} s"
+    todo = "start one with: dask scheduler, and dask worker HOST:PORT"
+    return InputError(what, where=f"--on {address}", todo=todo)
 
 
 def _check_workers(client: "Client", address: str) -> None:

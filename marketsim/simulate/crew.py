@@ -37,7 +37,7 @@ def work_in_processes(
             for connection in wait(list(crew.busy)):
                 index, outcome = crew.receive(connection, named)  # type: ignore[arg-type]
                 if index is not None:
-                    yield index, result_of(outcome, named(index))
+                    yield index, result_of(outcome, index, named)
     finally:
         crew.dismiss()
 

@@ -101,7 +101,7 @@ def _finished(
 ) -> Iterator[tuple[int, Result]]:
     if on == "here":
         for index, task in due:
-            yield index, result_of(tried(work, task), named(index))
+            yield index, result_of(tried(work, task), index, named)
     elif on == "processes":
         from marketsim.simulate.crew import work_in_processes
 

@@ -42,10 +42,11 @@ def tried(work: Callable[[Task], Result], task: Task) -> Result | Broke:
         return Broke(f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
-def result_of(outcome: Result | Broke, name: str) -> Result:
+def result_of(outcome: Result | Broke, index: int, named: Named) -> Result:
     """The result. Raises the MarketsimError that the task raised, or TaskFailed, with the task's name."""
     if not isinstance(outcome, Broke):
         return outcome
+    name = named(index)
     error: MarketsimError = outcome.error or TaskFailed(outcome.what)
     error.where = f"{name}: {error.where}" if error.where else name
     error.add_note(outcome.trace)

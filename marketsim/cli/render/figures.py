@@ -4,10 +4,11 @@ from math import floor, log10
 
 import msgspec
 
+from marketsim.cli.render.theme import UNICODE, Glyphs
 from marketsim.market.money import CURRENCIES, currency_digits
 from marketsim.simulate.intervals import Interval
 
-__all__ = ["Figure", "figure_of", "short"]
+__all__ = ["Figure", "figure_of", "short", "written"]
 
 _LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k"))
 _MICRO = (1, " µs")
@@ -55,6 +56,11 @@ def figure_of(name: str, currency: str = "") -> Figure:
     if name.endswith("_ppm"):
         return Figure(name, f"{words.removesuffix(' ppm')} %", 10_000)
     return Figure(name, words)
+
+
+def written(text: str, glyphs: Glyphs) -> str:
+    """The text with the signs of means that these glyphs go with."""
+    return text if glyphs is UNICODE else text.replace("±", "+-").replace("µ", "u")
 
 
 def short(value: float) -> str:

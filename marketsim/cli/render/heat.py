@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from marketsim.cli.render.figures import Figure
+from marketsim.cli.render.figures import Figure, written
 from marketsim.cli.render.html.markup import clipped
 from marketsim.cli.render.text import one_line
 from marketsim.cli.render.theme import UNICODE, Glyphs
@@ -174,7 +174,7 @@ def show_heat(heat: HeatMap, console: Console, glyphs: Glyphs) -> None:
     heat = heat.within(page.across_max(console.width))
     page = _page(heat, console, glyphs)
     across_max = page.across_max(console.width)
-    console.print(Text(one_line(heat.words), "bold"))
+    console.print(Text(written(one_line(heat.words), glyphs), "bold"))
     for panel in heat.panels:
         if panel.title:
             console.print(Text(f"\n{one_line(panel.title)}"))
@@ -216,16 +216,17 @@ def _lines(heat: HeatMap, panel: Panel, columns: slice, page: _Page) -> Iterator
 def _cell(heat: HeatMap, cell: Interval | None, page: _Page) -> tuple[str, str]:
     if cell is None:
         return _placed("-", "", page), "faint"
-    text, shade = heat.figure.short(cell.mean), heat.shade(cell.mean)
+    text, shade = written(heat.figure.short(cell.mean), page.glyphs), heat.shade(cell.mean)
     return _placed(text, _mark(shade, page.glyphs), page), _style(shade) if page.coloured else ""
 
 
 def _legend(heat: HeatMap, page: _Page) -> Text:
-    line = Text(f"{heat.figure.short(heat.low)} ")
+    low, high = (written(heat.figure.short(end), page.glyphs) for end in (heat.low, heat.high))
+    line = Text(f"{low} ")
     for step in range(8):
         mark = "  " if page.coloured else _mark(step / 7, page.glyphs)
         line.append(mark, _style(step / 7) if page.coloured else "")
-    return line.append(f" {heat.figure.short(heat.high)}")
+    return line.append(f" {high}")
 
 
 def _style(shade: float) -> str:

@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from marketsim.cli.render.figures import Figure
+from marketsim.cli.render.figures import Figure, written
 from marketsim.cli.render.tables import show_table
 from marketsim.cli.render.text import one_line
 from marketsim.cli.render.theme import Glyphs
@@ -21,17 +21,20 @@ ROWS_MAX = 200
 _GAP = 2
 
 
-def show_points(sweep: Sweep, points: Sequence[Point], figures: Sequence[Figure], console: Console) -> None:
+def show_points(
+    sweep: Sweep, points: Sequence[Point], figures: Sequence[Figure], console: Console, glyphs: Glyphs
+) -> None:
     """Print a table of the points; figures that have no room in one go into the next."""
     heads = [axis.label for axis in sweep.axes]
     whole = len(sweep.seeds)
     # How many runs there are is of interest only where some are missing.
     short = any(point.runs < whole for point in points)
     rows = [[*point.values, *([f"{point.runs}"] if short else [])] for point in points]
-    cells = [[_words(point.figures.get(each.name), each) for each in figures] for point in points]
+    cells = [[_words(point.figures.get(each.name), each, glyphs) for each in figures] for point in points]
     _show(console, [*heads, *(["runs"] if short else [])], rows, [each.head for each in figures], cells)
     if whole > 1:
-        _note(console, f"± holds the true mean at {LEVEL:.0%}, by Student's t over {whole} repeats")
+        sure = f"± holds the true mean at {LEVEL:.0%}, by Student's t over {whole} repeats"
+        _note(console, written(sure, glyphs))
     if short:
         total = whole * len(points)
         _note(console, f"partial: {sum(point.runs for point in points):,} of {total:,} runs were finished")
@@ -57,15 +60,15 @@ def show_differences(
         _note(console, f"{glyphs.unknown} there may be no difference: 0 lies within")
 
 
-def _words(each: Interval | None, figure: Figure) -> str:
-    return "-" if each is None else figure.words(each)
+def _words(each: Interval | None, figure: Figure, glyphs: Glyphs) -> str:
+    return "-" if each is None else written(figure.words(each), glyphs)
 
 
 def _changed(each: Interval | None, figure: Figure, glyphs: Glyphs) -> str:
     if each is None:
         return "-"
     unsure = each.half is None or (each.half > 0 and abs(each.mean) <= each.half)
-    return figure.words(each, sign=True) + (f" {glyphs.unknown}" if unsure else "")
+    return written(figure.words(each, sign=True), glyphs) + (f" {glyphs.unknown}" if unsure else "")
 
 
 def _show(
