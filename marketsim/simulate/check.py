@@ -175,13 +175,12 @@ def _away() -> list[str]:
 def fault_rules(workload: Workload, saga: Saga, document: Document | None = None) -> list[FaultRule]:
     """The declared faults of a workload, its mixes written out.
 
-    Raises InputError, with the line if there is a ``document``, for what is neither a mix nor a fault,
-    and for a fault that kills the process: that one runs the whole simulation.
+    Raises InputError, with the line if there is a ``document``, for what is neither a mix nor a fault.
     """
     found = []
     for index, said in enumerate(workload.faults):
         try:
-            found += [_rule(text, saga) for text in _texts(said)]
+            found += [parse_fault(text, saga) for text in _texts(said)]
         except InputError as wrong:
             if document is None:
                 raise
@@ -197,11 +196,3 @@ def _texts(said: str) -> Iterator[str]:
     else:
         what = f"{quoted(said)} is neither a mix nor a fault"
         raise InputError(what, todo=f"{nearest(said, MIXES)}; or write TARGET:FAULT%PROBABILITY")
-
-
-def _rule(text: str, saga: Saga) -> FaultRule:
-    rule = parse_fault(text, saga)
-    if rule.fault.outcome == "crash":
-        todo = "explore crashes with marketsim explore"
-        raise InputError(f"{rule.fault.name} would kill the process that simulates", todo=todo)
-    return rule

@@ -134,7 +134,6 @@ def test_a_workload_that_was_typed_is_the_same_as_one_in_a_file(tmp_path):
         ("[typical,", "[typicl,", "'typicl' is neither a mix nor a fault", "'typical'"),
         ("card_declined%8", "card_declinde%8", "simulate.faults[1]: no fault is called", "'card_declined'"),
         ("card_declined%8", "card_declined%120", "is above 100 percent", ""),
-        ("payment:card_declined%8", "payment:crash_after_effect%8", "would kill the process", "explore"),
         ("to: 15m", "to: 5m", "simulate.outages[0].to: is not after its beginning", ""),
         ("{service: payment, from", "{service: paiment, from", "operation 'paiment'", "'payment'"),
         (
