@@ -50,18 +50,11 @@ def run(
 ) -> int:
     """Run scenarios, each in a market of its own, and check what they expect."""
     from marketsim.saga.policies import policy_named
-    from marketsim.scenario.load import load_scenario
     from marketsim.scenario.run import run_scenario
-    from marketsim.scenario.shipped import find_scenarios
 
     if policy is not None:
         policy_named(policy)
-    # All of them are read before the first runs: a mistake in the last one changes nothing.
-    loaded = [load_scenario(path) for given in scenarios for path in find_scenarios(given)]
-    for scenario in loaded:
-        if scenario.simulates:
-            file = scenario.document.name
-            raise InputError("is a simulation", where=file, todo=f"run it with: marketsim simulate {file}")
+    loaded = _to_run(scenarios)
     if keep is not None and len(loaded) != 1:
         raise InputError(
             f"--keep takes one scenario, and these are {len(loaded)}", todo="run them one by one"
@@ -87,18 +80,23 @@ def run(
 @command(scenarios_app, "list", example="marketsim scenarios list", market=False)
 def list_scenarios(session: Session) -> int:
     """List the shipped scenarios, each with what it teaches."""
-    loaded = _shipped()
+    from marketsim.scenario.shipped import shipped, shipped_simulations
+
+    tables = {"scenarios": _loaded(shipped()), "simulations": _loaded(shipped_simulations())}
     if session.json:
-        session.emit({"scenarios": [{"name": each.name, "description": each.description} for each in loaded]})
+        session.emit(
+            {
+                kind: [{"name": each.name, "description": each.description} for each in loaded]
+                for kind, loaded in tables.items()
+            }
+        )
     elif not session.quiet:
         from marketsim.cli.render.tables import show_table
 
-        show_table(
-            session.console(),
-            ("scenario", "what it shows"),
-            [(each.name, each.description) for each in loaded],
-        )
-        session.say("run one with: marketsim run NAME")
+        for (kind, loaded), verb in zip(tables.items(), ("run", "simulate"), strict=True):
+            rows = [(each.name, each.description) for each in loaded]
+            show_table(session.console(), (kind[:-1], "what it shows"), rows)
+            session.say(f"run one with: marketsim {verb} NAME")
     return 0
 
 
@@ -158,11 +156,27 @@ def schema(session: Session, output: Output = None, force: Force = False) -> int
     return 0
 
 
-def _shipped() -> "list[Scenario]":
+def _to_run(given: list[str]) -> "list[Scenario]":
+    """The scenarios that are meant, all of them read before the first runs."""
     from marketsim.scenario.load import load_scenario
-    from marketsim.scenario.shipped import shipped
+    from marketsim.scenario.shipped import find_scenarios
 
-    return [load_scenario(path) for path in shipped().values()]
+    loaded = []
+    for name in given:
+        for path in find_scenarios(name):
+            scenario = load_scenario(path)
+            if scenario.simulates:
+                what = f"{quoted(scenario.name)} is a simulation"
+                todo = f"run it with: marketsim simulate {path if Path(name).is_dir() else name}"
+                raise InputError(what, where=str(path), todo=todo)
+            loaded.append(scenario)
+    return loaded
+
+
+def _loaded(paths: dict[str, Path]) -> "list[Scenario]":
+    from marketsim.scenario.load import load_scenario
+
+    return [load_scenario(path) for path in paths.values()]
 
 
 def _facts(result: "Result") -> dict[str, Any]:

@@ -21,7 +21,7 @@ from marketsim.scenario.places import inside, mistake, placed
 from marketsim.scenario.run import START
 from marketsim.simulate.check import check_names, check_shape, fault_rules
 from marketsim.simulate.latencies import read_timings
-from marketsim.simulate.model import Workload
+from marketsim.simulate.model import TABLES, Workload
 from marketsim.simulate.people import customers_wanted, with_customers, with_trace
 from marketsim.simulate.trace import Trace, read_trace
 
@@ -127,7 +127,7 @@ def rules_of(simulation: Simulation) -> list[FaultRule]:
 def _simulation(
     document: Document, catalog: Catalog, folder: Path | None, rest: dict[str, Any]
 ) -> Simulation:
-    workload = bind(document, Workload)
+    workload = _bound(document)
     check_shape(document, workload)
     currency, saga = rest.get("currency", "USD"), pattern_of(rest.get("saga", "purchase"))
     trace = _trace(document, workload, folder, catalog, currency)
@@ -148,6 +148,14 @@ def _simulation(
         timings=_timings(document, workload, folder),
         **rest,
     )
+
+
+def _bound(document: Document) -> Workload:
+    for key, kind in TABLES.items():
+        table = document.value.get(key)
+        for name in table if isinstance(table, dict) else ():
+            bind(document.part(key, name), kind)
+    return bind(document, Workload)
 
 
 def _trace(

@@ -1,6 +1,6 @@
 """The shape of a workload: who comes, what they want, and what the services are like that day."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -12,6 +12,7 @@ __all__ = [
     "EVERY_PRODUCT",
     "PURCHASES_MAX",
     "RATE_MAX",
+    "TABLES",
     "Again",
     "Arrivals",
     "Breaker",
@@ -243,6 +244,12 @@ class Limit(_Part, frozen=True):
     breaker: Annotated[Breaker | UnsetType, Meta(description="When it stops asking.")] = UNSET
 
 
+_Servers: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]
+
+TABLES: dict[str, Any] = {"latency": _Span | Latency, "limits": Limit, "servers": _Servers}
+"""What the entries are of the tables whose keys are names of services: their mistakes are told one by one."""
+
+
 class Workload(_Part, frozen=True):
     """A workload; durations count from the start of the simulation."""
 
@@ -273,7 +280,7 @@ class Workload(_Part, frozen=True):
         Meta(max_length=100, description="How long a service, or an operation of it, takes to answer."),
     ] = {}
     servers: Annotated[
-        dict[_Name, Annotated[int, Meta(ge=1, le=10**6)]],
+        dict[_Name, _Servers],
         Meta(max_length=100, description="How many calls a service works on at once; the others wait."),
     ] = {}
     faults: Annotated[

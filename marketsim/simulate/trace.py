@@ -121,7 +121,7 @@ class _Reader:
     def read(self, cells: Sequence[str]) -> None:
         """Take up one row."""
         if len(cells) < self.width:
-            raise InputError(f"has {len(cells)} columns, and {self.width} are needed")
+            raise InputError(f"has {len(cells)} of the {self.width} columns that are needed")
         found = {what: cells[index] for what, index in self.columns.items()}
         quantity = _whole(found.get("quantity", "1"))
         price_minor = self._minor(found["price"]) if found.get("price") else None

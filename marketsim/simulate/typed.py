@@ -76,9 +76,8 @@ def items_typed(texts: Iterable[str], key: str) -> list[JSONObject]:
     items = []
     for name, value in map(typed, texts):
         if not isinstance(value, dict):
-            raise InputError(
-                f"{quoted(name)}:{value} says too little", todo=f"write {key.upper()}:KEY=VALUE,..."
-            )
+            todo = f"write {key.upper()}:KEY=VALUE,KEY=VALUE"
+            raise InputError(f"{quoted(f'{name}:{value}')} says too little", todo=todo)
         items.append({key: name, **value})
     return items
 

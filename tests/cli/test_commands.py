@@ -12,7 +12,7 @@ import pytest
 from cli.running import CATALOG, Cli, contents
 
 from marketsim.market import directory
-from marketsim.scenario.shipped import shipped
+from marketsim.scenario.shipped import shipped, shipped_simulations
 
 
 def catalog_of(cli: Cli) -> Any:
@@ -544,9 +544,25 @@ def test_every_shipped_scenario_is_listed_with_what_it_shows(cli):
     shown = cli("scenarios", "list").out
     listed = cli("scenarios", "list", "--json").document["scenarios"]
     assert [each["name"] for each in listed] == list(shipped())
-    for each in listed:
+    simulations = cli("scenarios", "list", "--json").document["simulations"]
+    assert [each["name"] for each in simulations] == list(shipped_simulations())
+    for each in listed + simulations:
         assert each["name"] in shown
         assert each["description"]
+
+
+def test_a_simulation_is_not_run_as_a_scenario_but_shown_and_found(cli, tmp_path):
+    refused = cli("run", "flash-sale")
+    assert refused.code == 2
+    assert "'flash-sale' is a simulation" in refused.err
+    assert "marketsim simulate flash-sale" in refused.err
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sale.yaml").write_bytes(shipped_simulations()["flash-sale"].read_bytes())
+    refused = cli("run", "happy-path", "mine")
+    assert refused.code == 2
+    assert f"marketsim simulate {Path('mine/sale.yaml')}" in refused.err
+    assert refused.out == ""
+    assert cli("scenarios", "show", "flash-sale").out.startswith("# ")
 
 
 def test_a_scenario_is_run_by_name_by_file_and_by_folder(cli, tmp_path):

@@ -176,7 +176,7 @@ def test_a_product_of_the_catalog_is_sold_as_it_stands_there(tmp_path):
         ("1 19970101 1 5\n2 19970101 1 nan\n", "'nan' is not an amount of money", ":2"),
         ("1 19970101 1 1e999999999\n", "is not an amount of money", ":1"),
         ("1 19970101 1 99999999999999.99\n", "is too much money", ":1"),
-        ("1 19970101 1 5\n2 19970101\n", "has 2 columns, and 4 are needed", ":2"),
+        ("1 19970101 1 5\n2 19970101\n", "has 2 of the 4 columns that are needed", ":2"),
         ("time,product\n20100101,mug\n", "there is no price of 'mug'", ":2"),
         ("time,product,price\n20100101, ,5\n", "a customer or product without a name", ":2"),
         ('time,price\n20100101,"5\n20100102,6\n', "cannot be read as CSV", ":2"),
@@ -186,7 +186,7 @@ def test_a_product_of_the_catalog_is_sold_as_it_stands_there(tmp_path):
             "two products would be called",
             ":4",
         ),
-        (b"\x00\xff\xfe\x00 19970101 1 5\n\x00", "has 1 columns", ":2"),
+        (b"\x00\xff\xfe\x00 19970101 1 5\n\x00", "has 1 of the 4", ":2"),
     ],
 )
 def test_what_is_no_trace_is_told_with_its_line(tmp_path, text, what, line):
