@@ -43,8 +43,6 @@ Tier: TypeAlias = Literal["basic", "strict"]
 
 _ENDS = frozenset(ENDS)
 
-_Look: TypeAlias = Callable[[Any], Iterable[Finding]]
-
 StoryCheck: TypeAlias = Callable[[Story], Iterable[Finding]]
 
 
@@ -180,7 +178,11 @@ class Examination:
         self._rules = frozenset(check.name for check in chosen)
         self._functions = [check.function for check in chosen if check.function]
         self._watches = [check.watch() for check in chosen if check.watch]
-        self._looks = _looks(self._watches)
+        # Whom something does not interest is not asked.
+        saw, posted = _overriding(self._watches, "saw"), _overriding(self._watches, "posted")
+        self._looks = {kind: saw for kind in EVENT_TYPES.values() if saw} | {LedgerPosted: [*saw, *posted]}
+        self._took_note = _overriding(self._watches, "ended")
+        self._closed = _overriding(self._watches, "closed")
         self._stories: dict[str, Story] = {}
         self._heard: dict[str, list[TransactionEvent]] = {}
         self._ended = Ended()
@@ -273,9 +275,10 @@ class Examination:
             story.tell()
         end = story.end
         assert end is not None
-        for watch in self._watches:
-            watch.ended(story)
-            self._keep(watch.closed(end))
+        for note in self._took_note:
+            note(story)
+        for look in self._closed:
+            self._keep(look(end))
         # What waits for a person is judged at the very end: it may be dealt with long after.
         if not isinstance(end, TransactionStuck | TransactionAbandoned):
             if not plain:
@@ -310,12 +313,10 @@ class Examination:
         return Finding(rule, severity, message, seq=first.seq, transaction=first.transaction)
 
 
-def _looks(every: Iterable[watches.Watch]) -> dict[type[Event], list[_Look]]:
-    """What is to be looked at by whom, by the type of event; whom nothing of it interests is not asked."""
-    saw = [each.saw for each in every if type(each).saw is not watches.Watch.saw]
-    posted = [each.posted for each in every if type(each).posted is not watches.Watch.posted]
-    looks: dict[type[Event], list[_Look]] = {kind: [*saw] for kind in EVENT_TYPES.values() if saw}
-    return looks | {LedgerPosted: [*saw, *posted]}
+def _overriding(every: Iterable[watches.Watch], name: str) -> list[Callable[[Any], Any]]:
+    """The methods of this name, of those watches that have one of their own."""
+    silent = getattr(watches.Watch, name)
+    return [getattr(each, name) for each in every if getattr(type(each), name) is not silent]
 
 
 def _check(name: str) -> Check:

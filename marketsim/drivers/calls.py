@@ -58,8 +58,7 @@ class Calls:
         least_us, most_us = operation.latency_us
         if fault is not None and fault.name == "slow":
             least_us, most_us = 5 * least_us, 100 * most_us
-        place = operation.point(want.role)
-        point = f"{running.engine.transaction}/{place}@{want.attempt}/latency"
+        point = f"{running.engine.transaction}/{operation.point(want.role)}@{want.attempt}/latency"
         return running.tape.between(point, least_us, most_us)
 
     def call(self, running: Running, want: Invoke, fault: str = "") -> Came:

@@ -118,7 +118,8 @@ class Driver(Calls):
         engine = Engine(saga, policy, tape, began)
         running = Running(engine, engine.run(), plan if plan is not None else FaultPlan(), tape)
         self.expect(running, None, delay_us)
-        self.stop_in_time(running, self.clock.now_us + delay_us)
+        if began.deadline_us or began.cancel_us:
+            self.stop_in_time(running, self.clock.now_us + delay_us)
         return running
 
     def stop_in_time(self, running: Running, began_us: int, asked: Container[str] = ()) -> None:
@@ -198,8 +199,8 @@ class Driver(Calls):
 
     def invoke(self, running: Running, want: Invoke, *, again: bool = False) -> None:
         """Make a call: the intent first (unless it stands already), then the fault or the handler."""
-        transaction, tape = running.engine.transaction, running.tape
-        fault = running.plan.strike(transaction, want.operation, want.role, want.attempt, tape)
+        operation, transaction = want.operation, running.engine.transaction
+        fault = running.plan.strike(transaction, operation, want.role, want.attempt, running.tape)
         took_us = self.took_us(running, want, fault)
         if fault is None:
             if not again and want.intent is not None:
@@ -213,7 +214,7 @@ class Driver(Calls):
             came.again = True
         # Nobody waits longer than the time limit, for no answer.
         self._counter += 1
-        due_us = self.clock.now_us + min(took_us, want.operation.time_limit_us)
+        due_us = self.clock.now_us + min(took_us, operation.time_limit_us)
         heappush(self._coming, (due_us, self._counter, running, came))
 
     def _struck(self, running: Running, want: Invoke, fault: Fault, again: bool, took_us: int) -> Came:

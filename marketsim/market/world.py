@@ -261,7 +261,7 @@ class World:
         del self._own[event.transaction]
         for place in own.keys:
             effect = self._effects.pop(place, None)
-            if isinstance(effect, OrderPlaced) and not self._keeps_orders:
+            if not self._keeps_orders and isinstance(effect, OrderPlaced):
                 self.orders.pop(effect.order, None)
                 self.cancelled.discard(effect.order)
 
