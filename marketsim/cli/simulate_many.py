@@ -10,7 +10,7 @@ import msgspec
 
 from marketsim.cli.output import write_output
 from marketsim.cli.session import Session
-from marketsim.cli.simulate_runs import Wanted, exit_code, figures_of, write_rows
+from marketsim.cli.simulate_runs import Wanted, exit_code, figures_of, said, write_rows
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.simulate.fleet import Gathered, check_place, gathered, run_all
 from marketsim.simulate.intervals import Figures, Point, differences, run_rows, summary
@@ -44,18 +44,21 @@ def run_many(
     wanted.check_targets()
     if wanted.keep is not None:
         raise InputError("many runs keep no stream", where="--keep", todo="keep one run, with its seed")
+    if wanted.html is not None:
+        raise InputError("the page is about one run", where="--html", todo="write --out, or --heat-map FILE")
     check_place(on, workers)
     saga = pattern_of(simulation.saga)
     sweep = sweep_of(axes, seed=simulation.seed, repeat=repeat, yes=yes, saga=saga, options=Workload)
     for run in sweep.runs():
         if run.repeat == 0:
             varied(simulation, run)  # A value that cannot be meant is told before anything runs.
+    session.say(f"{said(simulation)}; {len(sweep):,} runs")
     found = _outcomes(session, wanted, sweep, on, workers, resume)
     outcomes = dict(sorted(found.results.items()))
-    write_rows(session, wanted, _rows(sweep, outcomes))
     if session.json:
         session.emit(_many_facts(sweep, outcomes, partial=found.partial))
     _show_many(session, wanted, sweep, outcomes, names)
+    write_rows(session.beside() if session.json else session, wanted, _rows(sweep, outcomes))
     if found.partial:
         session.note(f"partial: {len(outcomes):,} of {len(sweep):,} runs were finished")
     return exit_code(list(outcomes.values()), partial=found.partial)
@@ -145,6 +148,7 @@ def _show_many(
     names: Sequence[str],
 ) -> None:
     """Print the sweep, and draw its heat map where it is wanted."""
+    from marketsim.cli.render.comparison import show_comparison
     from marketsim.cli.render.figures import figure_of
     from marketsim.cli.render.heat import heat_map, show_heat
     from marketsim.cli.render.html.heat import heat_picture
@@ -158,13 +162,23 @@ def _show_many(
     heat = heat_map(sweep, points, shown[0])
     if not session.silent:
         console = session.console()
-        show_points(sweep, points, shown, console)
+        if _is_pair(sweep) and len(outcomes) == 2 and not names:
+            one, other = (outcomes[index] for index in sorted(outcomes))
+            pair = (one.policy, other.policy)
+            show_comparison(one.measured, other.measured, pair, console, glyphs_for(session.out))
+            return
+        show_points(sweep, points, shown, console, glyphs_for(session.out))
         show_differences(sweep, differences(sweep, results), shown, console, glyphs_for(session.out))
         if any(len(axis.values) > 1 for axis in sweep.axes):
             show_heat(heat, console, glyphs_for(session.out))
     if wanted.heat is not None:
         title = f"{wanted.simulation.name}: {shown[0].head}"
         write_output(session, [heat_picture(heat, title)], wanted.heat, wanted.force)
+
+
+def _is_pair(sweep: Sweep) -> bool:
+    """Whether two policies are compared, and nothing else is varied."""
+    return len(sweep) == 2 and [axis.kind for axis in sweep.axes] == ["policy"]
 
 
 def _names(wanted: Sequence[str], points: Sequence[Point]) -> list[str]:

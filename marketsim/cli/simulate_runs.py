@@ -20,7 +20,7 @@ from marketsim.simulate.table import form_of, table_of
 if TYPE_CHECKING:
     from marketsim.cli.render.counting import Counting
 
-__all__ = ["FAILED", "Wanted", "exit_code", "figures_of", "run_one", "write_rows"]
+__all__ = ["FAILED", "Wanted", "exit_code", "figures_of", "run_one", "said", "write_rows"]
 
 FAILED = "failed.jsonl"
 """The file in ``--keep DIR`` that has the events of every transaction that did not commit."""
@@ -52,6 +52,7 @@ def run_one(session: Session, wanted: Wanted) -> int:
     wanted.check_targets()
     if wanted.heat is not None:
         raise InputError("one run has no heat map", where="--heat-map", todo="vary something: --sweep AXIS")
+    session.say(said(wanted.simulation))
     with _failed(wanted) as failed, _counting(session, wanted.simulation) as counting:
         outcome = simulate(
             wanted.simulation,
@@ -61,12 +62,44 @@ def run_one(session: Session, wanted: Wanted) -> int:
             checks=wanted.checks,
             progress=counting,
         )
-    write_rows(session, wanted, [row_of(outcome)])
     if session.json:
         session.emit(facts(outcome))
     elif not session.quiet:
         _show(session, outcome, checks=len(wanted.checks))
+    quietly = session.beside() if session.json else session
+    write_rows(quietly, wanted, [row_of(outcome)])
+    _write_page(quietly, wanted, outcome)
     return exit_code([outcome], partial=outcome.partial)
+
+
+def said(simulation: Simulation) -> str:
+    """What is simulated, in a line: the seed and all that decides the outcome."""
+    from marketsim.cli.render.workload import workload_words
+
+    return workload_words(simulation)
+
+
+def _write_page(session: Session, wanted: Wanted, outcome: Outcome) -> None:
+    if wanted.html is None:
+        return
+    from marketsim.cli.render.html.page import Report, page_html
+    from marketsim.cli.render.html.simulation import Simulation as Section
+
+    section = Section(
+        outcome.measured,
+        title=said(wanted.simulation),
+        findings=outcome.findings,
+        checks=len(wanted.checks),
+    )
+    report = Report(
+        origin=outcome.name,
+        transactions=outcome.purchases,
+        events=outcome.events,
+        accounts=[],
+        command="marketsim simulate",
+        simulation=section,
+    )
+    write_output(session, [page_html(report)], wanted.html, wanted.force)
 
 
 def _show(session: Session, outcome: Outcome, *, checks: int) -> None:
