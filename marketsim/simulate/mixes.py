@@ -22,9 +22,7 @@ class Mix(msgspec.Struct, frozen=True):
 
 _ASSUMED = "Assumed: no public figure is known."
 _OTHERS = "Checkout.com's blog: 5 to 10 percent of card payments are declined; this share of them is assumed."
-_FUNDS = (
-    "Checkout.com's blog: 5 to 10 percent are declined; Spreedly (2018): almost half for lack of funds."
-)
+_FUNDS = "Checkout.com's blog: 5 to 10 percent are declined; Spreedly (2018): almost half for lack of funds."
 _NINES = "A promise of 99.9 percent, as is usual, allows 1 failed call in 1,000; this share of it is assumed."
 _BOUNCES = "Mandrill's help: hard bounces should stay below 5 percent of the mail; 1 percent is assumed."
 
