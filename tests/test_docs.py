@@ -29,3 +29,15 @@ def test_each_link_of_the_readme_leads_to_a_file() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_workload_of_the_page_about_workloads_can_be_simulated(tmp_path: Path) -> None:
+    from marketsim.simulate.load import load_simulation
+
+    text = (ROOT / "docs" / "workloads.md").read_text()
+    whole, trace = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "orders.txt").write_text("00001 19970101 1 11.77\n")
+    for name, block in (("whole", whole), ("trace", "scenario: x\nsimulate: {" + trace.strip() + "}\n")):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(block)
+        assert load_simulation(path).workload

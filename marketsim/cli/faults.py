@@ -68,6 +68,25 @@ def show_fault(
     return 0
 
 
+@command(faults_app, "mixes", example="marketsim faults mixes", market=False)
+def list_mixes(session: Session) -> int:
+    """List the mixes of faults for a simulation, each rate with where it comes from."""
+    from marketsim.simulate.mixes import MIXES
+
+    if session.json:
+        session.emit({"mixes": list(MIXES.values())})
+    elif not session.quiet:
+        from marketsim.cli.render.tables import show_table
+
+        for mix in MIXES.values():
+            session.say(f"{mix.name}: {mix.sentence}")
+            rows = [(share.fault, share.source) for share in mix.shares]
+            show_table(session.console(), ("fault", "where its rate comes from"), rows)
+            session.say("")
+        session.say("simulate one with: marketsim simulate --fail NAME")
+    return 0
+
+
 _CAUSES = {"purchase": "place_order:error", "checkout": "capture_payment:card_declined"}
 
 

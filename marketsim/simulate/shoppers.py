@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
+from typing import TypeAlias
 
 from msgspec import UNSET
 
@@ -12,7 +13,7 @@ from marketsim.saga.tape import Tape
 from marketsim.simulate.chance import UNIT, exponential, fixed, logarithm, power
 from marketsim.simulate.model import Habits, Popularity, Workload
 
-__all__ = ["Customs", "Wishes", "parts_per_million"]
+__all__ = ["Baskets", "Customs", "parts_per_million"]
 
 _CAME_TO_NOTHING = ("compensated", "abandoned")
 _GAVE_UP = ("cancelled", "deadline_exceeded")
@@ -24,7 +25,7 @@ def parts_per_million(percent: float) -> int:
     return round(percent * 10_000)
 
 
-class Wishes:
+class Baskets:
     """What is wanted: products by their popularity, how many of them, and how many units of each."""
 
     def __init__(self, workload: Workload, products: Sequence[str], tape: Tape) -> None:
@@ -71,7 +72,7 @@ def _popularity(popularity: Popularity, products: Sequence[str]) -> list[int]:
     return weights if any(weights) else [1] * len(products)
 
 
-_Choice = Callable[[Tape, str], int]
+_Choice: TypeAlias = Callable[[Tape, str], int]
 
 
 def _chosen(weights: Sequence[int]) -> _Choice:

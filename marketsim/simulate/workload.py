@@ -13,7 +13,7 @@ from marketsim.simulate.arrivals import moments
 from marketsim.simulate.chance import UNIT, exponential
 from marketsim.simulate.load import Simulation
 from marketsim.simulate.model import PURCHASES_MAX, Closed
-from marketsim.simulate.shoppers import Customs, Wishes
+from marketsim.simulate.shoppers import Baskets, Customs
 
 __all__ = ["Arrival", "Crowd"]
 
@@ -49,7 +49,7 @@ class Crowd:
         workload = simulation.workload
         self.simulation = simulation
         self.tape = tape
-        self.wishes = Wishes(workload, [record["id"] for record in simulation.catalog.products], tape)
+        self.baskets = Baskets(workload, [record["id"] for record in simulation.catalog.products], tape)
         self.customs = Customs(workload.habits, tape)
         self._customers = [record["id"] for record in simulation.customers]
         self._most = PURCHASES_MAX if workload.purchases is UNSET else workload.purchases
@@ -89,7 +89,7 @@ class Crowd:
         return self._arrival(moment_us, f"{arrival.customer}/buy-{number}", number, arrival.customer)
 
     def _arrival(self, moment_us: int, point: str, number: int, customer: str) -> Arrival:
-        lines, customs = self.wishes.lines(point), self.customs
+        lines, customs = self.baskets.lines(point), self.customs
         cancel_us = customs.cancel_us(point)
         return Arrival(moment_us, point, number, customer, lines, 1, cancel_us, customs.deadline_us)
 

@@ -349,6 +349,7 @@ READERS = [
     "audit schema",
     "faults list",
     "faults show timeout_after",
+    "faults mixes",
     "policies list",
     "policies show none",
     "sagas list",
@@ -693,6 +694,15 @@ def test_a_fault_and_a_policy_are_explained(cli):
     listed = cli("faults", "list").out
     assert "payment:card_declined@1" in listed
     assert "default" in cli("policies", "list").out
+
+
+def test_the_mixes_are_listed_with_the_source_of_each_rate(cli):
+    mixes = cli("faults", "mixes", "--json").document["mixes"]
+    assert [mix["name"] for mix in mixes] == ["typical", "bad-day", "network"]
+    shown = cli("faults", "mixes").out
+    for mix in mixes:
+        assert f"{mix['name']}: {mix['sentence']}" in shown
+        assert all(share["fault"] in shown for share in mix["shares"])
 
 
 def test_the_list_of_faults_says_of_each_what_it_is_what_lands_and_what_the_engine_is_told(cli):
