@@ -96,7 +96,7 @@ class Measures:
 
     def _changed(self, event: e.CatalogChanged, now_us: int) -> None:
         for record in event.products:
-            self._shelf(record["id"]).price_minor = record["price_minor"]
+            self._shelf(record["id"]).price_minor = record.get("price_minor", 0)
 
     def _begin(self, event: e.TransactionBegan, now_us: int) -> None:
         self._first_us = self._first_us or now_us
@@ -183,8 +183,10 @@ class Measures:
             return
         for text in purchase.began.faults:
             rule = self._never.get(text)
-            if rule is not None and explains(rule, event, saga_of(purchase.began)):
-                self._never[text] = None
+            if rule is not None and event.fault == rule.fault.name:
+                saga = saga_of(purchase.began)
+                if event.operation in saga.operations and explains(rule, event, saga):
+                    self._never[text] = None
 
     def _closed(self, event: e.DeadLetterResolved | e.DeadLetterIgnored, now_us: int) -> None:
         self._letters -= 1
