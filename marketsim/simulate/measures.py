@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import ValidationError
+
 from marketsim.audit.quantiles import Histogram
 from marketsim.audit.stats import NAMES_MAX, Durations, Handler, Open, Stats, moments
 from marketsim.audit.story import moved
 from marketsim.drivers.clock import Clock
 from marketsim.market.ledger import AVAILABLE
-from marketsim.market.requests import Line, is_request, lines_of
+from marketsim.market.requests import Line, lines_of
 from marketsim.market.sagas import saga_of
 from marketsim.saga import events as e
 from marketsim.saga.errors import InputError
@@ -29,7 +31,7 @@ class _Purchase(Open):
     """What else is known of one: its moves of stock and money, and its reverts."""
 
     __slots__ = (
-        *("first_us", "posted", "refused", "reverted_us", "shelves"),
+        *("_lines", "first_us", "posted", "refused", "reverted_us", "shelves"),
         *("sold_minor", "taken_minor", "takings"),
     )
 
@@ -40,6 +42,22 @@ class _Purchase(Open):
         self.takings: list[tuple[int, int]] = []
         self.shelves: list[Shelf] = []
         self.refused = False
+        self._lines: list[Line] | None = None
+
+    @property
+    def customer(self) -> str:
+        """Who asks; empty where the request does not say."""
+        return str(self.began.request.get("customer", ""))
+
+    @property
+    def lines(self) -> list[Line]:
+        """What is asked for; none where the request cannot be read."""
+        if self._lines is None:
+            try:
+                self._lines = lines_of(self.began.request)
+            except ValidationError:
+                self._lines = []
+        return self._lines
 
 
 class Measures:
@@ -148,12 +166,12 @@ class Measures:
         if event.code != OUT_OF_STOCK or purchase is None or purchase.refused:
             return
         purchase.refused = True
-        line = self._missing(event.operation, _lines(purchase.began))
+        line = self._missing(event.operation, purchase.lines)
         if line is None:
             return
         shelf = self._shelf(line.product)
-        minor, customer = line.quantity * shelf.price_minor, str(purchase.began.request.get("customer", ""))
-        wish = self._tally.wishes.refuse(customer, line.product, line.quantity, minor, now_us)
+        minor = line.quantity * shelf.price_minor
+        wish = self._tally.wishes.refuse(purchase.customer, line.product, line.quantity, minor, now_us)
         self._refused.add(line.quantity, minor)
         self._series.add("refused", now_us - self._first_us)
         shelf.refuse(wish, line.quantity, minor, now_us)
@@ -214,8 +232,8 @@ class Measures:
         self._held.sold(purchase.taken_minor, purchase.sold_minor)
         wishes = self._tally.wishes
         if wishes:
-            for line in _lines(purchase.began):
-                wishes.grant(str(purchase.began.request.get("customer", "")), line.product, now_us)
+            for line in purchase.lines:
+                wishes.grant(purchase.customer, line.product, now_us)
 
     def _in_vain(self, purchase: _Purchase, event: Any, now_us: int) -> None:
         outcome = self._outcomes[event.type.partition(".")[2]]
@@ -232,8 +250,7 @@ class Measures:
             self._consistency.add(purchase.reverted_us - purchase.first_us)
 
     def _worth(self, purchase: _Purchase) -> int:
-        lines = _lines(purchase.began)
-        return sum(line.quantity * self._shelf(line.product).price_minor for line in lines)
+        return sum(line.quantity * self._shelf(line.product).price_minor for line in purchase.lines)
 
     def _shelf(self, product: str) -> Shelf:
         shelf = self._shelves.get(product)
@@ -313,10 +330,6 @@ def _one_after_another(one: Handler, other: Handler) -> Handler:
         other(event, now_us)
 
     return both
-
-
-def _lines(began: e.TransactionBegan) -> list[Line]:
-    return lines_of(began.request) if is_request(began.request) else []
 
 
 def _rule(text: str, began: e.TransactionBegan) -> FaultRule | None:
