@@ -97,7 +97,7 @@ def test_so_does_one_of_carts(seed, policy):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_clock_and_the_written_times_tell_the_same(policy):
+def test_one_by_one_or_many_at_once_they_tell_the_same(policy):
     market = Market([2, 1])
     for number in range(1, 15):
         market.order(number, {"p0": 1}, policy=policy, faults=FAULTS[:4], delay_us=number * 200_000)
