@@ -171,7 +171,7 @@ class Stats:
             self._last = event.time
         wanted = self.wants.get(type(event))
         if wanted is not None:
-            wanted(event, self._moment_us(event), counted)
+            wanted(event, self._moment_us(event.time), counted)
 
     def told(self) -> Numbers:
         """The numbers as far as the stream was seen."""
@@ -320,17 +320,27 @@ def _share(part: int, whole: int) -> int:
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
-def moments() -> Callable[[e.Event], int]:
+def moments() -> Callable[[str], int]:
     """A reader of the times in a stream: microseconds since 1970; 0 for what is no time."""
-    last, last_us = "", 0
+    last, last_us, second, second_us = "", 0, "", 0
 
-    def moment_us(event: e.Event) -> int:
-        nonlocal last, last_us
-        if event.time != last:  # What happens at one moment stands together.
-            last, last_us = event.time, _instant_us(event.time)
+    def moment_us(time: str) -> int:
+        nonlocal last, last_us, second, second_us
+        if time == last:  # What happens at one moment stands together,
+            return last_us
+        last = time
+        if len(time) == _STAMP_LENGTH and time[:19] == second:  # and so do the moments of a second.
+            last_us = second_us + int(time[20:26])
+        else:
+            last_us = _instant_us(time)
+            if len(time) == _STAMP_LENGTH and time[19] == "." and time[26] == "Z":
+                second, second_us = time[:19], last_us // 1_000_000 * 1_000_000
         return last_us
 
     return moment_us
+
+
+_STAMP_LENGTH = len("2026-01-31T12:00:00.000000Z")
 
 
 def _instant_us(time: str) -> int:

@@ -7,14 +7,14 @@ import msgspec
 from marketsim.audit.quantiles import Histogram
 from marketsim.audit.stats import Durations
 from marketsim.market.ledger import AUTHORIZED, MERCHANT
-from marketsim.saga.events import Posting
 
-__all__ = ["Held", "HeldMoney", "taken_minor"]
+__all__ = ["TAKEN", "Held", "HeldMoney"]
 
 Taking = tuple[int, int]
 """The moment in microseconds, and the minor units that were taken (or given back, below 0)."""
 
-_TAKEN = frozenset((MERCHANT, AUTHORIZED))
+TAKEN = frozenset((MERCHANT, AUTHORIZED))
+"""The accounts in which money is that was taken of customers."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -84,8 +84,3 @@ class HeldMoney:
             double=self._double,
             double_minor=self._double_minor,
         )
-
-
-def taken_minor(postings: Iterable[Posting]) -> int:
-    """How much money the merchant and the gateway gained, in minor units."""
-    return sum(line.amount_minor for line in postings if line.account in _TAKEN)

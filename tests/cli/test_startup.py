@@ -24,6 +24,7 @@ COSTLY = {
     "pydantic",
     "cryptography",
     "multiprocessing",
+    "plotext",
 }
 
 

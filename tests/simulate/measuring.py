@@ -40,9 +40,9 @@ class Kept:
 class Market:
     """A market with few goods, many customers, and whatever goes wrong."""
 
-    def __init__(self, stock: Sequence[int], *, measures: bool = False) -> None:
+    def __init__(self, stock: Sequence[int]) -> None:
         self.log, self.world, self.clock = Kept(), World(), Clock(START_US)
-        self.live = Measures(self.clock)
+        self.live = Measures()
         goods = [
             {"id": f"p{index}", "name": "x", "price": PRICE, "inStock": units}
             for index, units in enumerate(stock)
@@ -89,8 +89,7 @@ class Market:
 def folded(events: Iterable[e.Event]) -> Measured:
     """What a stream comes to, by its times as they are written."""
     measures = Measures()
-    for event in events:
-        measures.see(event)
+    measures.see_all(events)
     return measures.measured()
 
 

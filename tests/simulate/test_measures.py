@@ -13,6 +13,7 @@ from marketsim.drivers.virtual import Driver
 from marketsim.market.ledger import money
 from marketsim.market.ledger import stock as stock_moves
 from marketsim.saga import events as e
+from marketsim.simulate import shelves, wishes
 from marketsim.simulate.measured import Injected, Measured, Tallied, figures, merged
 from marketsim.simulate.measures import Measures
 from marketsim.simulate.shelves import Phantom
@@ -96,7 +97,7 @@ def test_so_does_one_of_carts(seed, policy):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_clock_and_the_written_times_tell_the_same(policy):
+def test_one_by_one_or_many_at_once_they_tell_the_same(policy):
     market = Market([2, 1])
     for number in range(1, 15):
         market.order(number, {"p0": 1}, policy=policy, faults=FAULTS[:4], delay_us=number * 200_000)
@@ -386,3 +387,37 @@ def test_a_unit_makes_one_sale_be_lost_however_many_ask_for_it():
     )
     assert told.phantom.refusals == 2
     assert told.lost == Sales(1, 1, 1_000)
+
+
+def test_a_transaction_that_never_ends_does_not_fill_the_memory(monkeypatch):
+    """Many are turned away for one that holds the last unit: only so many wait for its end."""
+    monkeypatch.setattr(shelves, "MARKS_MAX", 10)
+    monkeypatch.setattr(wishes, "WISHES_MAX", 10)
+    measures = Measures()
+    opening = stock_moves("p", 1, "stock:supplier", "stock:available")
+    events = [e.LedgerPosted(postings=opening), begins("tx-1", "bob"), takes("tx-1")]
+    for number in range(2, 200):
+        name = f"tx-{number}"
+        events += [begins(name, f"u{number}"), refused(name), reverts(name)]
+    events += [gives("tx-1"), reverts("tx-1")]
+    for second, event in enumerate(events):
+        event.time = stamp(START_US + second * 1_000_000)
+        measures.see(event)
+    assert len(pickle.dumps(measures._shelves)) < 10_000
+    told = measures.measured()
+    assert told.refused.count == 198
+    assert 1 <= told.phantom.refusals <= 10
+
+
+def test_what_a_strange_log_says_is_taken_as_it_is():
+    strange = e.TransactionBegan(
+        transaction="tx-1", saga="theirs", policy="foreign", request={"what": 1}, seed=1, faults=["no fault"]
+    )
+    struck = e.FaultInjected(transaction="tx-1", operation="theirs", attempt=1, fault="card_declined")
+    told = written(
+        *((0, e.CatalogChanged(source="x", products=[{"id": "q"}])), (0, strange), (1, struck)),
+        *((1, refused("tx-1")), (2, refused("tx-9")), (2, commits("tx-9")), (3, reverts("tx-1"))),
+    )
+    assert told.outcomes["compensated"] == Tallied(1, 0)
+    assert told.refused == Sales()
+    assert told.never_struck == []

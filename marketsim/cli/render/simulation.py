@@ -116,12 +116,9 @@ def _phantom(measured: Measured) -> Iterator[Answer]:
     worth = money_words(lost.minor, measured.currency)
     yield "phantom", f"{_counted(lost.count, 'sale is', 'sales are')} lost by that, {worth}{again}", "bad"
     if phantom.out_us:
-        yield (
-            "phantom",
-            f"{_counted(len(measured.out), 'product')} had none on sale, {duration(phantom.out_us)} together, "
-            "while a purchase held some that did not stand",
-            "",
-        )
+        goods, long = _counted(len(measured.out), "product"), duration(phantom.out_us)
+        none_left = f"{goods} had none on sale, {long} together"
+        yield "phantom", f"{none_left}, while a purchase held some that did not stand", ""
 
 
 def _money(measured: Measured) -> Iterator[Answer]:
