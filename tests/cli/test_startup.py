@@ -24,6 +24,8 @@ COSTLY = {
     "pydantic",
     "cryptography",
     "multiprocessing",
+    "dask",
+    "distributed",
 }
 
 
