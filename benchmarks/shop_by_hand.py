@@ -163,7 +163,7 @@ def by_heap(shop: Shop, purchases: int) -> None:
                 heappush(heap, (now + shop.comes(), count, _COME, None))
             customer.held = shop.there(customer.product)
             due, step = now + between(0.005, 0.025), _CHECKED
-        elif step == _CHECKED or step == _HELD:
+        elif step <= _HELD:
             if not customer.held:
                 shop.end(customer.name, "refused", now - customer.began)
                 continue

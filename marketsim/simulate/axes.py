@@ -54,6 +54,13 @@ class Axis(msgspec.Struct, frozen=True):
         """What a person reads above its values."""
         return f"{self.name} %" if self.kind == "fault" else self.name
 
+    def cell(self, value: str) -> int | float | str:
+        """A value for a table: a number, if all values are numbers."""
+        numbers = (
+            not self.values.unit if isinstance(self.values, Steps) else all(map(_is_number, self.values))
+        )
+        return _value(value) if numbers else value
+
 
 def parse_axis(text: str, *, where: str = "--sweep") -> Axis:
     """Read ``TARGET:FAULT[@ATTEMPTS]%VALUES`` or ``NAME=VALUES``.
@@ -181,7 +188,11 @@ def with_option(document: dict[str, Any], name: str, text: str) -> dict[str, Any
 
 
 def _value(text: str) -> int | float | str:
-    found = _NUMBER.fullmatch(text)
-    if found is None or found[3]:
+    if not _is_number(text):
         return text
-    return float(text) if found[2] else int(text)
+    return float(text) if "." in text else int(text)
+
+
+def _is_number(text: str) -> bool:
+    found = _NUMBER.fullmatch(text)
+    return found is not None and not found[3]

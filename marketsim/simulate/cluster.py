@@ -53,19 +53,39 @@ def work_on_cluster(
     workers have another version of this program; MarketsimError if it goes away.
     """
     with _client(address, workers) as client:
-        ahead = _AHEAD * _threads(client)
-        finished: SimpleQueue[Future] = SimpleQueue()
-        underway: dict[Any, tuple[int, Future]] = {}
-        while True:
-            for index, task in islice(due, ahead - len(underway)):
-                future = client.submit(tried, work, task, pure=False)
-                underway[future.key] = index, future
-                future.add_done_callback(finished.put)
-            if not underway:
-                return
-            future = _next(finished, client)
-            index, _ = underway.pop(future.key)
-            yield index, result_of(_outcome(future, index, named), index, named)
+        suspects: list[tuple[int, Task]] = []
+        yield from _round(client, work, due, _AHEAD * _threads(client), named, suspects)
+        # A cluster blames whatever waited at a worker that died; one by one, only what kills it is left.
+        yield from _round(client, work, iter(suspects), 1, named, None)
+
+
+def _round(
+    client: "Client",
+    work: Callable[[Task], Result],
+    due: Iterator[tuple[int, Task]],
+    ahead: int,
+    named: Named,
+    suspects: list[tuple[int, Task]] | None,
+) -> Iterator[tuple[int, Result]]:
+    """The results of the tasks that are due, ``ahead`` at once; those that are blamed go to ``suspects``."""
+    finished: SimpleQueue[Future] = SimpleQueue()
+    underway: dict[Any, tuple[int, Task, Future]] = {}
+    while True:
+        for index, task in islice(due, ahead - len(underway)):
+            future = client.submit(tried, work, task, pure=False)
+            underway[future.key] = index, task, future
+            future.add_done_callback(finished.put)
+        if not underway:
+            return
+        future = _next(finished, client)
+        index, task, _ = underway.pop(future.key)
+        outcome = _outcome(future)
+        if outcome is not None:
+            yield index, result_of(outcome[0], index, named)
+        elif suspects is None:
+            raise lost(named(index))
+        else:
+            suspects.append((index, task))
 
 
 def _next(finished: "SimpleQueue[Future]", client: "Client") -> "Future":
@@ -79,13 +99,14 @@ def _next(finished: "SimpleQueue[Future]", client: "Client") -> "Future":
     raise _gone()
 
 
-def _outcome(future: "Future", index: int, named: Named) -> Any:
+def _outcome(future: "Future") -> tuple[Any] | None:
+    """What came of a task; None if the workers died that had it."""
     from distributed import CancelledError, KilledWorker
 
     try:
-        return future.result(timeout=ANSWER_S * 6)
+        return (future.result(timeout=EMPTY_S),)
     except KilledWorker:
-        raise lost(named(index)) from None
+        return None
     except (CancelledError, OSError, TimeoutError):
         raise _gone() from None
 

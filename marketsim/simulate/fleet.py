@@ -41,7 +41,8 @@ def run_all(
     """Each result with the index of its task, as they are finished: first what is ``done`` already.
 
     ``work`` is a function of a module, from a task to a result that both can be pickled, and pure: a task
-    whose worker died is run again, on another. ``tasks`` are taken one by one, as workers are free.
+    whose worker died is run again, on another. ``tasks`` are taken one by one, as workers are free; to hand
+    one over costs a fifth of a millisecond (a few on a cluster), so that one should be worth ten or more.
     ``on`` is one of PLACES or the address of a Dask cluster; ``workers`` is how many there may be (all
     cores, or all that a cluster has). ``progress`` is told how many are finished, ``named`` what a person
     calls a task.

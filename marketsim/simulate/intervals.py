@@ -1,6 +1,6 @@
 """How sure a mean of repeated runs is: confidence intervals, and differences of runs on the same tape."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import cos, pi, sin, sqrt, tan
 from typing import Any, TypeAlias
@@ -141,24 +141,31 @@ def _each(runs: Sequence[Figures]) -> dict[str, Interval]:
     return {name: interval([figures[name] for figures in runs if name in figures]) for name in names}
 
 
-def run_rows(sweep: Sweep, results: Mapping[int, Figures]) -> Iterable[dict[str, Any]]:
+def run_rows(sweep: Sweep, results: Mapping[int, Figures]) -> list[dict[str, Any]]:
     """A flat row for each run that there is: the axes, repeat (from 1) and seed, then the figures."""
-    for run in sweep.runs():
-        if run.index in results:
-            row = _named(sweep, run.values) | {"repeat": run.repeat + 1, "seed": run.seed}
-            yield row | dict(results[run.index])
+    return [
+        {**_named(sweep, run.values), "repeat": run.repeat + 1, "seed": run.seed, **results[run.index]}
+        for run in sweep.runs()
+        if run.index in results
+    ]
 
 
-def point_rows(sweep: Sweep, results: Mapping[int, Figures]) -> Iterable[dict[str, Any]]:
+def point_rows(sweep: Sweep, results: Mapping[int, Figures]) -> list[dict[str, Any]]:
     """A flat row for each point: the axes, how many runs, and mean, low and high of each figure."""
-    for point in summary(sweep, results):
-        row: dict[str, Any] = _named(sweep, point.values) | {"runs": point.runs}
-        for name, each in point.figures.items():
-            row[f"{name}_mean"] = each.mean
-            row[f"{name}_low"] = None if each.half is None else each.mean - each.half
-            row[f"{name}_high"] = None if each.half is None else each.mean + each.half
-        yield row
+    return [
+        {**_named(sweep, point.values), "runs": point.runs, **_ends(point)}
+        for point in summary(sweep, results)
+    ]
+
+
+def _ends(point: Point) -> dict[str, float | None]:
+    row: dict[str, float | None] = {}
+    for name, each in point.figures.items():
+        row[f"{name}_mean"] = each.mean
+        row[f"{name}_low"] = None if each.half is None else each.mean - each.half
+        row[f"{name}_high"] = None if each.half is None else each.mean + each.half
+    return row
 
 
 def _named(sweep: Sweep, values: tuple[str, ...]) -> dict[str, Any]:
-    return dict(zip((axis.label for axis in sweep.axes), values, strict=True))
+    return {axis.label: axis.cell(value) for axis, value in zip(sweep.axes, values, strict=True)}

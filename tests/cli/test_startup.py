@@ -25,6 +25,8 @@ COSTLY = {
     "cryptography",
     "multiprocessing",
     "plotext",
+    "dask",
+    "distributed",
 }
 
 

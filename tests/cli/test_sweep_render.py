@@ -130,7 +130,7 @@ def test_a_mean_is_told_to_as_many_digits_as_are_sure(name, mean, half, words):
     [
         ("phantom_minor", "USD", "phantom USD"),
         ("phantom_minor", "", "phantom minor"),
-        ("held_us", "USD", "held"),
+        ("held_us", "USD", "held time"),
         ("reverted_ppm", "USD", "reverted %"),
         ("phantom_units", "USD", "phantom units"),
     ],

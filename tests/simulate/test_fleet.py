@@ -1,5 +1,6 @@
 """Work on many cores and machines: the same results wherever it is done, whoever dies meanwhile."""
 
+import ast
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from simulate import interrupted, labour
 import marketsim
 from marketsim.saga.errors import InputError, MarketsimError
 from marketsim.simulate import cluster as clusters
+from marketsim.simulate import crew
 from marketsim.simulate.fleet import PLACES, check_place, gathered, run_all
 from marketsim.simulate.tasks import TaskFailed
 
@@ -69,6 +71,34 @@ def all_end(processes: list[int]) -> bool:
 def test_processes_give_what_this_process_gives(workers):
     assert gathered(run_all(labour.digest, TASKS, on="processes", workers=workers)).results == HERE
     assert active_children() == []
+
+
+def test_where_processes_cannot_be_forked_they_are_started_anew(monkeypatch):
+    monkeypatch.setattr(crew, "get_all_start_methods", lambda: ["spawn"])
+    assert gathered(run_all(labour.digest, TASKS, workers=2)).results == HERE
+
+
+def test_the_fleet_knows_no_market_and_loads_what_it_needs():
+    code = (
+        "import sys; from marketsim.simulate import fleet\n"
+        "list(fleet.run_all(len, [[]], on='here'))\n"
+        "print(sorted(name for name in sys.modules if name.startswith('marketsim.') or '.' not in name))"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": PATH},
+    )
+    loaded = set(ast.literal_eval(child.stdout))
+    assert {
+        "multiprocessing",
+        "distributed",
+        "asyncio",
+        "marketsim.market",
+        "marketsim.drivers",
+    } & loaded == set()
 
 
 def test_this_process_works_in_order():
@@ -148,13 +178,13 @@ def test_a_dask_worker_that_is_killed_costs_a_rerun(dask, tmp_path):
 def test_a_task_that_kills_every_worker_is_named(on, request):
     if on == "dask":
         request.getfixturevalue("dask")
-    tasks = [b"a", b"deadly", *[b"b"] * 5]
-    with pytest.raises(TaskFailed, match=r"^the second one: 3 workers died of it") as told:
-        gathered(
-            run_all(labour.deadly, tasks, on=on, workers=2, named=["the first", "the second one"].__getitem__)
-        )
+    tasks, kept = [b"a", b"deadly", *[b"b"] * 5], dict[int, bytes]()
+    with pytest.raises(TaskFailed, match=r"^number 1: 3 workers died of it") as told:
+        gathered(run_all(labour.deadly, tasks, on=on, workers=2, named="number {}".format), kept.__setitem__)
     assert ("SIGKILL" in str(told.value)) == (on == "processes")
     assert active_children() == []
+    if on == "dask":  # Which blames whatever waited there, too: all of that is done before.
+        assert kept.keys() == {0, 2, 3, 4, 5, 6}
 
 
 # What a task raises.

@@ -113,20 +113,20 @@ def test_what_was_not_run_is_missing_and_nothing_else():
     assert [point.runs for point in points] == [2, 1, 0, 3]
     assert points[2].figures == {}
     assert [change.runs for change in differences(SWEEP, there)] == [1, 0]
-    assert len(list(run_rows(SWEEP, there))) == 6
+    assert len(run_rows(SWEEP, there)) == 6
     assert [row["runs"] for row in point_rows(SWEEP, there)] == [2, 1, 0, 3]
 
 
 def test_rows_are_flat_with_the_axes_first():
-    assert next(iter(run_rows(SWEEP, RESULTS))) == {
-        "payment:card_declined %": "0",
+    assert run_rows(SWEEP, RESULTS)[0] == {
+        "payment:card_declined %": 0,
         "policy": "default",
         "repeat": 1,
         "seed": 1,
         "sold": 100,
         "lost_minor": 0,
     }
-    row = next(iter(point_rows(SWEEP, RESULTS)))
+    row = point_rows(SWEEP, RESULTS)[0]
     half = interval([100, 101, 102]).half
     assert half is not None
     assert (row["runs"], row["sold_mean"], row["sold_low"], row["sold_high"]) == (
@@ -135,3 +135,19 @@ def test_rows_are_flat_with_the_axes_first():
         101 - half,
         101 + half,
     )
+
+
+@pytest.mark.parametrize(
+    ("axis", "cells"),
+    [
+        ("a=1..2/0.5", [1, 1.5, 2]),
+        ("a=1s..2s/1s", ["1s", "2s"]),
+        ("a=1,2.5", [1, 2.5]),
+        ("a=1,x", ["1", "x"]),
+        ("policy=default,none", ["default", "none"]),
+    ],
+)
+def test_what_is_a_number_in_every_row_is_one_in_the_table(axis, cells):
+    sweep = sweep_of([axis], seed=1)
+    rows = run_rows(sweep, {index: {} for index in range(len(sweep))})
+    assert [row[sweep.axes[0].label] for row in rows] == cells

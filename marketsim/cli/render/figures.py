@@ -52,7 +52,7 @@ def figure_of(name: str, currency: str = "") -> Figure:
     if name.endswith("_minor") and currency in CURRENCIES:
         return Figure(name, f"{words.removesuffix(' minor')} {currency}", 10 ** currency_digits(currency))
     if name.endswith("_us"):
-        return Figure(name, words.removesuffix(" us"), timed=True)
+        return Figure(name, f"{words.removesuffix(' us')} time", timed=True)
     if name.endswith("_ppm"):
         return Figure(name, f"{words.removesuffix(' ppm')} %", 10_000)
     return Figure(name, words)
