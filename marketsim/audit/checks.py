@@ -39,7 +39,7 @@ FINDINGS_MAX = 1000
 """How many findings of one rule and severity are listed; more are counted in one last finding."""
 
 TOGETHER = 2000
-"""How many events are looked at in one go: among the work that makes them each costs twice as much."""
+"""How many events wait to be looked at in one go: one by one, among other work, each costs twice as much."""
 
 Tier: TypeAlias = Literal["basic", "strict"]
 """``basic``: the checks that every command makes; ``strict``: those of time and between transactions, too."""
@@ -198,7 +198,12 @@ class Examination:
     def see(self, event: Event) -> None:
         """Take in the next event."""
         self._seen.append(event)
-        if len(self._seen) == TOGETHER:
+        self._look()
+
+    def see_soon(self, event: Event) -> None:
+        """Take in the next event, and look at it together with those after it, which costs half."""
+        self._seen.append(event)
+        if len(self._seen) >= TOGETHER:
             self._look()
 
     def _look(self) -> None:
@@ -248,7 +253,6 @@ class Examination:
         self._summed_up = True
         for event in before:
             self.see(event)
-        self._look()
         self._summed_up = False
 
     def _see_untied(self, event: Event) -> None:
@@ -360,5 +364,5 @@ def examine(
     examination = Examination(names)
     examination.take_in(before)
     for event in events:
-        examination.see(event)
+        examination.see_soon(event)
     return examination.finish()
