@@ -33,10 +33,13 @@ from marketsim.saga.events import (
     TransactionStuck,
 )
 
-__all__ = ["CHECKS", "FINDINGS_MAX", "Check", "Examination", "Tier", "checks_of", "examine"]
+__all__ = ["CHECKS", "FINDINGS_MAX", "TOGETHER", "Check", "Examination", "Tier", "checks_of", "examine"]
 
 FINDINGS_MAX = 1000
 """How many findings of one rule and severity are listed; more are counted in one last finding."""
+
+TOGETHER = 2000
+"""How many events wait to be looked at in one go: one by one, among other work, each costs twice as much."""
 
 Tier: TypeAlias = Literal["basic", "strict"]
 """``basic``: the checks that every command makes; ``strict``: those of time and between transactions, too."""
@@ -168,9 +171,9 @@ def checks_of(tier: Tier) -> list[str]:
 class Examination:
     """One pass over the events of a whole stream, from the first, in order.
 
-    Memory is bounded by the transactions that are open or stuck, by totals, and by FINDINGS_MAX: of a
-    transaction that has ended, how it ended is kept. Raises InputError for a check that
-    does not exist; ``names`` of None stands for those of the basic tier.
+    Memory is bounded by the transactions that are open or stuck, by totals, by TOGETHER, and by
+    FINDINGS_MAX: of a transaction that has ended a byte is kept. Raises InputError for a check that does
+    not exist; ``names`` of None stands for those of the basic tier.
     """
 
     def __init__(self, names: Sequence[str] | None = None) -> None:
@@ -183,6 +186,7 @@ class Examination:
         self._looks = {kind: saw for kind in EVENT_TYPES.values() if saw} | {LedgerPosted: [*saw, *posted]}
         self._took_note = _overriding(self._watches, "ended")
         self._closed = _overriding(self._watches, "closed")
+        self._seen: list[Event] = []
         self._stories: dict[str, Story] = {}
         self._heard: dict[str, list[TransactionEvent]] = {}
         self._ended = Ended()
@@ -193,20 +197,31 @@ class Examination:
 
     def see(self, event: Event) -> None:
         """Take in the next event."""
-        kind = type(event)
-        if kind in self._looks:
-            for look in self._looks[kind]:
-                if findings := look(event):
-                    self._keep(findings)
-        # Everything passes through here, and nearly all of it goes no further than to be heard.
-        heard = self._heard.get(getattr(event, "transaction", ""))
-        if heard is None:
-            heard = self._see_unheard(event)
-            if heard is None:
-                return
-        heard.append(event)  # type: ignore[arg-type]
-        if kind in _ENDS:
-            self._close(self._stories[event.transaction])  # type: ignore[attr-defined]
+        self._seen.append(event)
+        self._look()
+
+    def see_soon(self, event: Event) -> None:
+        """Take in the next event, and look at it together with those after it, which costs half."""
+        self._seen.append(event)
+        if len(self._seen) >= TOGETHER:
+            self._look()
+
+    def _look(self) -> None:
+        """Look at what was seen since the last time."""
+        looks, stories, heard_of = self._looks, self._stories, self._heard.get
+        for event in self._seen:
+            kind = type(event)
+            if kind in looks:
+                for look in looks[kind]:
+                    if findings := look(event):
+                        self._keep(findings)
+            # Everything passes through here, and nearly all of it goes no further than to be heard.
+            heard = heard_of(getattr(event, "transaction", "")) or self._see_unheard(event)
+            if heard is not None:
+                heard.append(event)  # type: ignore[arg-type]
+                if kind in _ENDS:
+                    self._close(stories[event.transaction])  # type: ignore[attr-defined]
+        self._seen.clear()
 
     def _see_unheard(self, event: Event) -> list[TransactionEvent] | None:
         """Look at an event that belongs to no open transaction; where to hear it, if it begins one."""
@@ -234,6 +249,7 @@ class Examination:
 
     def take_in(self, before: Iterable[Event]) -> None:
         """Take in an excerpt of the history, which sums up what had its cause before it."""
+        self._look()
         self._summed_up = True
         for event in before:
             self.see(event)
@@ -250,6 +266,7 @@ class Examination:
 
     def finish(self) -> list[Finding]:
         """All findings by ``seq``, those on stuck and open transactions among them; no event may follow."""
+        self._look()
         for story in self._stories.values():
             story.tell()
             self._judge(story)
@@ -347,5 +364,5 @@ def examine(
     examination = Examination(names)
     examination.take_in(before)
     for event in events:
-        examination.see(event)
+        examination.see_soon(event)
     return examination.finish()

@@ -144,7 +144,7 @@ def _verify_log(
         head=given_head(head) if head is not None else None,
         keys=keys,
         signed=_signed_text(head or folder / "checkpoint"),
-        see=_watched(session, examination.see),
+        see=_watched(session, examination.see_soon),
         cores=cores,
     )
     findings = [*verification.findings, *examination.finish()]
@@ -176,7 +176,7 @@ def _verify_file(
         file,
         head=given_head(head) if head is not None else None,
         disclosures=dict(map(_disclosure, disclosures)),
-        see=_watched(session, examination.see),
+        see=_watched(session, examination.see_soon),
     )
     verification = _with_signatures(verification, keys, _signed_text(head) if head is not None else "")
     findings = [*verification.findings]

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 import pytest
+from audit.mutations import ROWS, base
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketsim.audit.checks import CHECKS, FINDINGS_MAX, Examination, checks_of, examine
+from marketsim.audit.checks import CHECKS, FINDINGS_MAX, TOGETHER, Examination, checks_of, examine
 from marketsim.audit.findings import Finding
 from marketsim.audit.watches import ORDERLESS_MAX
 from marketsim.saga import events as e
@@ -413,6 +414,19 @@ def test_of_an_ended_transaction_no_story_is_kept(new_stream: "type[Stream]") ->
     for event in s.numbered():
         examination.see(event)
     assert set(examination._stories) == {"tx-3", "tx-4"}
+
+
+def test_what_is_seen_soon_is_found_like_what_is_seen_at_once() -> None:
+    events = [event for row in ROWS[:40] for event in row.change(list(base(row.base)))]
+    assert len(events) < TOGETHER
+    at_once, soon, both = (Examination(checks_of("strict")) for _ in range(3))
+    for number, event in enumerate(events):
+        at_once.see(event)
+        soon.see_soon(event)
+        (both.see if number % 3 else both.see_soon)(event)
+    found = at_once.finish()
+    assert found
+    assert found == soon.finish() == both.finish()
 
 
 def test_a_message_that_quotes_a_log_is_safe_for_a_terminal(new_stream: "type[Stream]") -> None:
