@@ -206,6 +206,11 @@ class Examination:
         if len(self._seen) >= TOGETHER:
             self._look()
 
+    def see_all(self, events: Iterable[Event]) -> None:
+        """Take in the next events: many at once cost half of what they do one by one."""
+        self._seen.extend(events)
+        self._look()
+
     def _look(self) -> None:
         """Look at what was seen since the last time."""
         looks, stories, heard_of = self._looks, self._stories, self._heard.get

@@ -1,5 +1,6 @@
 """One simulation from the command line: run with its progress, kept as it was asked for, and told."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from marketsim.saga.errors import InputError, MarketError
 from marketsim.saga.events import Event, encode_lines
 from marketsim.simulate.load import Simulation
 from marketsim.simulate.measured import figures
-from marketsim.simulate.run import Outcome, Record, simulate
+from marketsim.simulate.run import Outcome, Progress, Record, simulate
 from marketsim.simulate.table import form_of, table_of
 
 if TYPE_CHECKING:
@@ -53,14 +54,14 @@ def run_one(session: Session, wanted: Wanted) -> int:
     if wanted.heat is not None:
         raise InputError("one run has no heat map", where="--heat-map", todo="vary something: --sweep AXIS")
     session.say(said(wanted.simulation))
-    with _failed(wanted) as failed, _counting(session, wanted.simulation) as counting:
+    with _failed(wanted) as failed, _progress(session, wanted.simulation) as progress:
         outcome = simulate(
             wanted.simulation,
             record=wanted.record,
             keep=wanted.keep if wanted.record == "all" else None,
             failed=failed,
             checks=wanted.checks,
-            progress=counting,
+            progress=progress,
         )
     if session.json:
         session.emit(facts(outcome))
@@ -160,19 +161,39 @@ def _append(file: IO[bytes], events: list[Event]) -> None:
 
 
 @contextmanager
-def _counting(session: Session, simulation: Simulation) -> "Iterator[Counting | None]":
-    """The progress on a terminal, if somebody watches."""
+def _progress(session: Session, simulation: Simulation) -> Iterator[Callable[[Progress], None]]:
+    """Tells the progress on a terminal, if somebody watches; ends the run at Ctrl-C, and a second one at once."""
+    counting = _counting(session, simulation)
+    stopped = False
+
+    def stop(signal_number: int, frame: object) -> None:
+        nonlocal stopped
+        if stopped:
+            raise KeyboardInterrupt
+        stopped = True
+
+    def told(progress: Progress) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        if counting is not None:
+            counting(progress)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if counting is not None:
+            counting.close()
+
+
+def _counting(session: Session, simulation: Simulation) -> "Counting | None":
     if session.silent or not session.err.isatty():
-        yield None
-        return
+        return None
     from marketsim.cli.render.counting import Counting
 
     total = simulation.workload.purchases
-    counting = Counting(session.err, total if isinstance(total, int) else None)
-    try:
-        yield counting
-    finally:
-        counting.close()
+    return Counting(session.err, total if isinstance(total, int) else None)
 
 
 def write_rows(session: Session, wanted: Wanted, rows: list[dict[str, Any]]) -> None:

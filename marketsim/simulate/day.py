@@ -19,7 +19,6 @@ from marketsim.saga.tape import Tape
 from marketsim.simulate.changes import Change, changes
 from marketsim.simulate.conditions import Conditions, SimulatedDriver
 from marketsim.simulate.load import Simulation
-from marketsim.simulate.open import OpenTransactions
 from marketsim.simulate.workload import Arrival, Crowd
 
 __all__ = ["Day"]
@@ -33,12 +32,16 @@ _OUTCOMES = {
 }
 
 
+def _nothing() -> None:
+    """Nobody wants to know who came."""
+
+
 class Day(SimulatedDriver):
     """Begins a transaction for each customer who comes, and goes on until nobody is left.
 
     Customers and the shop's own doings are no part of the process: they go on when it dies. Whoever
-    takes over then resumes every transaction that was ``open_ones``. ``begun`` counts purchases, and
-    ``came`` is called after each with their number.
+    takes over then resumes every transaction that is ``left_open``, of which it is told the events.
+    ``begun`` counts purchases, and ``came`` is called after each of them.
     """
 
     def __init__(
@@ -49,8 +52,8 @@ class Day(SimulatedDriver):
         clock: Clock,
         *,
         watch: Callable[[Event], None] | None = None,
-        open_ones: OpenTransactions | None = None,
-        came: Callable[[int], None] | None = None,
+        left_open: Callable[[], list[list[Event]]] = list,
+        came: Callable[[], None] = _nothing,
     ) -> None:
         super().__init__(log, world, clock, watch=watch)
         self.simulation = simulation
@@ -63,7 +66,7 @@ class Day(SimulatedDriver):
         self._inside: dict[str, Arrival] = {}
         self._expected = 0
         self._numbers = count(1)
-        self._open_ones = open_ones
+        self._left_open = left_open
         self._came = came
 
     def go(self) -> None:
@@ -136,8 +139,7 @@ class Day(SimulatedDriver):
         self.stop_in_time(running, self.clock.now_us)
         running.engine.now_us = self.clock.now_us
         self.pump(running, next(running.run))
-        if self._came is not None:
-            self._came(self.begun)
+        self._came()
 
     def _running(self, began: TransactionBegan) -> Running:
         engine = Engine(self._saga(began), self._policy, self.tape, began)
@@ -159,8 +161,7 @@ class Day(SimulatedDriver):
         """Another process takes over where one has died: it resumes every transaction that is open."""
         self._coming = [entry for entry in self._coming if entry[2] is None]
         heapify(self._coming)
-        assert self._open_ones is not None
-        for recorded in self._open_ones.all():
+        for recorded in self._left_open():
             began = recorded[0]
             assert isinstance(began, TransactionBegan)
             self.conditions.deaths[began.transaction] = deaths_in(recorded)

@@ -27,8 +27,11 @@ __all__ = ["PROGRESS_PURCHASES", "Outcome", "Progress", "Record", "simulate"]
 Record: TypeAlias = Literal["none", "failed", "all"]
 """How much of the stream is kept: nothing, the head and what failed, or everything."""
 
-PROGRESS_PURCHASES = 500
+PROGRESS_PURCHASES = 100
 """After how many purchases the progress is told."""
+
+TOGETHER = 500
+"""How many events wait for being looked at together."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -76,33 +79,34 @@ def simulate(
     """Run a simulation; ``keep`` is a new market directory for the stream, if all of it is recorded.
 
     ``failed`` is given the events of each transaction that did not commit, when it has ended. ``checks``
-    are names of the audit's (None: the basic ones). An interrupt ends the run, and what came of it so
-    far is told as partial. Raises InputError for an unknown check, and MarketError if ``keep`` is no
-    empty folder or cannot be written.
+    are names of the audit's (None: the basic ones). ``progress`` may raise KeyboardInterrupt, which ends
+    the run; what came of it so far is then told as partial. Raises InputError for an unknown check, and
+    MarketError if ``keep`` is no empty folder or cannot be written.
     """
     clock = Clock(simulation.start_us)
     examination = Examination(checks)
-    measures = Measures(clock)
+    measures = Measures()
     open_ones = OpenTransactions(failed)
     with _market(simulation, record, keep, clock) as (log, world, opening):
-        for event in opening:
-            examination.see(event)
-            measures.see(event)
-        seen = [examination.see, measures.see, open_ones.see]
-        day = Day(
-            simulation,
-            log,
-            world,
-            clock,
-            watch=_each(seen),
-            open_ones=open_ones,
-            came=_telling(progress, lambda: log.size, clock),
-        )
+        watched = _Watched([examination.see_all, measures.see_all, open_ones.see_all])
+        watched.events.extend(opening)
+
+        def came() -> None:
+            watched.look(TOGETHER)
+            if progress is not None and day.begun % PROGRESS_PURCHASES == 0:
+                progress(Progress(day.begun, log.size, clock.now_us - simulation.start_us))
+
+        def left_open() -> list[list[Event]]:
+            watched.look()
+            return open_ones.all()
+
+        day = Day(simulation, log, world, clock, watch=watched.see, left_open=left_open, came=came)
         partial = False
         try:
             day.go()
         except KeyboardInterrupt:
             partial = True
+        watched.look()
         head = "" if isinstance(log, CountingLog) else log.head().root.hex()
         events = log.size
     return Outcome(
@@ -142,26 +146,21 @@ def _market(
     yield log, world, opening
 
 
-def _each(watches: list[Callable[[Event], None]]) -> Callable[[Event], None]:
-    """Show an event to each of these."""
+class _Watched:
+    """Shows the events of a stream to several, many at a time: together they cost half.
 
-    def watch(event: Event) -> None:
-        for see in watches:
-            see(event)
+    ``see`` takes in the next event; it is shown when somebody says ``look``.
+    """
 
-    return watch
+    def __init__(self, looks: Sequence[Callable[[list[Event]], None]]) -> None:
+        self.events: list[Event] = []
+        self.see = self.events.append
+        self._looks = looks
 
-
-def _telling(
-    progress: Callable[[Progress], None] | None, size: Callable[[], int], clock: Clock
-) -> Callable[[int], None] | None:
-    """What tells the progress from time to time."""
-    if progress is None:
-        return None
-    start_us = clock.now_us
-
-    def came(purchases: int) -> None:
-        if purchases % PROGRESS_PURCHASES == 0:
-            progress(Progress(purchases, size(), clock.now_us - start_us))
-
-    return came
+    def look(self, at_least: int = 1) -> None:
+        """Show what was seen since the last time, if it is so many events."""
+        if len(self.events) < at_least:
+            return
+        for look in self._looks:
+            look(self.events)
+        self.events.clear()

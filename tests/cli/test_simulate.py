@@ -1,6 +1,10 @@
 """A market full of customers from the command line: what is asked, what is told, and what is kept."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -151,3 +155,15 @@ def test_an_empty_catalog_is_refused(cli: Cli) -> None:
     ran = cli("simulate", "--catalog", "empty.json")
     assert ran.code == 2
     assert "products" in ran.err
+
+
+def test_ctrl_c_tells_what_came_of_it_so_far_and_that_it_is_partial(tmp_path: Path) -> None:
+    run = [sys.executable, "-m", "marketsim", "simulate", "--sample", "4", "--purchases", "5000000", "--json"]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    told = json.loads(out)
+    assert told["partial"] is True
+    assert 0 < told["purchases"] < 5_000_000
