@@ -67,6 +67,8 @@ def run_one(session: Session, wanted: Wanted) -> int:
         session.emit(facts(outcome))
     elif not session.quiet:
         _show(session, outcome, checks=len(wanted.checks))
+    if outcome.partial:
+        session.note(f"partial: it was interrupted after {outcome.purchases:,} purchases")
     quietly = session.beside() if session.json else session
     write_rows(quietly, wanted, [row_of(outcome)])
     _write_page(quietly, wanted, outcome)
@@ -162,7 +164,7 @@ def _append(file: IO[bytes], events: list[Event]) -> None:
 
 @contextmanager
 def _progress(session: Session, simulation: Simulation) -> Iterator[Callable[[Progress], None]]:
-    """Tells the progress on a terminal, if somebody watches; ends the run at Ctrl-C, and a second one at once."""
+    """Tells the progress on a terminal, if somebody watches; Ctrl-C ends the run, and a second one at once."""
     counting = _counting(session, simulation)
     stopped = False
 
