@@ -164,7 +164,7 @@ def _append(file: IO[bytes], events: list[Event]) -> None:
 
 @contextmanager
 def _progress(session: Session, simulation: Simulation) -> Iterator[Callable[[Progress], None]]:
-    """Tells the progress on a terminal, if somebody watches; Ctrl-C ends the run, and a second one at once."""
+    """Tells the progress on a terminal, if somebody watches; Ctrl-C ends the run, a second one at once."""
     counting = _counting(session, simulation)
     stopped = False
 
