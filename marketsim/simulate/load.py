@@ -102,7 +102,7 @@ def revised(simulation: Simulation, workload: JSONObject, **rest: Any) -> Simula
     """
     document = Document(workload, "the workload", msgspec.json.encode(workload).decode(), "json")
     try:
-        bound = bind(document, Workload)
+        bound = _bound(document)
         check_shape(document, bound)
         revised = msgspec.structs.replace(simulation, workload=bound, **rest)
         wanted = customers_wanted(bound)
