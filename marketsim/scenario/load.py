@@ -289,6 +289,9 @@ def _check_expectations(scenario: Scenario, known: _Known) -> None:
         match expectation:
             case PurchaseExpectation():
                 _check_purchase(part, expectation, scenario, known)
+            case MarketExpectation() if scenario.simulates:
+                todo = "expect something of the checks: all, or find: [...]"
+                raise mistake(part, (), "what a simulation leaves is told by its figures", todo)
             case MarketExpectation():
                 _check_market(part, expectation, scenario.currency, known)
             case CheckExpectation(checks=Find(find=rules)):
@@ -300,7 +303,7 @@ def _check_purchase(
 ) -> None:
     count = len(scenario.purchases)
     if scenario.simulates:
-        todo = "expect something of the market, or of the checks"
+        todo = "expect something of the checks: all, or find: [...]"
         raise mistake(part, ("purchase",), "the purchases of a simulation are not numbered", todo)
     if expectation.purchase > count:
         todo = f"they are numbered from 1 to {count}"

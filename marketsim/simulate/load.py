@@ -1,5 +1,6 @@
 """Load a simulation: bind its workload, see that every name exists, and read the files it names."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from marketsim.saga.errors import InputError
 from marketsim.saga.events import JSONObject
 from marketsim.saga.faults import FaultRule
 from marketsim.scenario.load import load_scenario
+from marketsim.scenario.model import CheckExpectation, Expectation, Find
 from marketsim.scenario.places import inside, mistake, placed
 from marketsim.scenario.run import START
 from marketsim.simulate.check import check_names, check_shape, fault_rules
@@ -33,7 +35,8 @@ class Simulation(msgspec.Struct, frozen=True):
 
     ``catalog`` has the customers and products that the workload made up or a trace brought too, and
     ``customers`` are those who come; ``start_us`` is when it begins, in microseconds since 1970.
-    ``timings`` has for each target of ``latency`` with a CSV its timings, in microseconds and in order.
+    ``finds`` are the rules that its checks are expected to find broken. ``timings`` has for each target
+    of ``latency`` with a CSV its timings, in microseconds and in order.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Simulation(msgspec.Struct, frozen=True):
     gateway: str = DEFAULT_RULE
     seed: int = 0
     start_us: int = 0
+    finds: list[str] = []
     trace: Trace | None = None
     timings: dict[str, list[int]] = {}
 
@@ -73,6 +77,7 @@ def load_simulation(path: Path) -> Simulation:
             "rules": scenario.rules,
             "gateway": scenario.gateway,
             "seed": scenario.seed,
+            "finds": _expected(scenario.expect),
         },
     )
 
@@ -112,6 +117,12 @@ def revised(simulation: Simulation, workload: JSONObject, **rest: Any) -> Simula
         raise InputError(wrong.what, todo=wrong.todo) from wrong
     customers = catalog.users[:wanted] if wanted else catalog.users
     return msgspec.structs.replace(revised, catalog=catalog, customers=customers)
+
+
+def _expected(expect: Sequence[Expectation]) -> list[str]:
+    """The rules that a scenario expects to be broken; none where every check is content."""
+    found = [each.checks for each in expect if isinstance(each, CheckExpectation)]
+    return [rule for checks in found if isinstance(checks, Find) for rule in checks.find]
 
 
 def pattern_of(saga: str) -> Saga:

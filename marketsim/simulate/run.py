@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from marketsim.audit.checks import Examination
-from marketsim.audit.findings import Finding
+from marketsim.audit.findings import ERROR, Finding
 from marketsim.audit.heads import CountingLog, HeadLog
 from marketsim.audit.log import LogReader, LogWriter
 from marketsim.drivers.clock import Clock
@@ -60,11 +60,13 @@ class Outcome(msgspec.Struct, frozen=True):
     measured: Measured
     findings: list[Finding]
     partial: bool = False
+    finds: list[str] = []
 
     @property
     def sound(self) -> bool:
-        """Whether no check found an error."""
-        return not any(finding.severity == "error" for finding in self.findings)
+        """Whether the checks found no error, or exactly the rules broken that were expected to be."""
+        broken = {finding.rule for finding in self.findings if finding.severity == ERROR}
+        return broken == set(self.finds)
 
 
 def simulate(
@@ -121,6 +123,7 @@ def simulate(
         measured=measures.measured(),
         findings=examination.finish(),
         partial=partial,
+        finds=simulation.finds,
     )
 
 
