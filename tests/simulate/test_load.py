@@ -225,7 +225,9 @@ def test_purchases_do_not_go_with_a_workload(tmp_path):
 
 
 def test_a_simulation_expects_nothing_of_single_purchases(tmp_path):
-    load_simulation(write(tmp_path, GOOD + "expect: [{checks: all}, {orders: 3}]\n"))
+    load_simulation(write(tmp_path, GOOD + "expect: [{checks: all}]\n"))
+    told, _ = refused(tmp_path, "seed: 3\n", "seed: 3\nexpect: [{orders: 3}]\n")
+    assert "what a simulation leaves is told by its figures" in told.what
     told, _ = refused(tmp_path, "seed: 3\n", "seed: 3\nexpect: [{purchase: 1, outcome: committed}]\n")
     assert "the purchases of a simulation are not numbered" in told.what
 
