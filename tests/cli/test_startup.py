@@ -15,6 +15,8 @@ finally:
     print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
 COSTLY = {
+    "dask",
+    "distributed",
     "faker",
     "numpy",
     "yaml",
@@ -24,8 +26,6 @@ COSTLY = {
     "pydantic",
     "cryptography",
     "multiprocessing",
-    "dask",
-    "distributed",
 }
 
 
