@@ -15,6 +15,8 @@ finally:
     print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
 COSTLY = {
+    "dask",
+    "distributed",
     "faker",
     "numpy",
     "yaml",
@@ -25,8 +27,6 @@ COSTLY = {
     "cryptography",
     "multiprocessing",
     "plotext",
-    "dask",
-    "distributed",
 }
 
 
