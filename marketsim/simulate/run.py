@@ -140,7 +140,8 @@ def _market(
         with open_market(keep) as market:
             yield market.log, market.world, LogReader(keep / "audit")
         return
-    log, world = CountingLog() if record == "none" else HeadLog(simulation.name), World()
+    log = CountingLog() if record == "none" else HeadLog(simulation.name)
+    world = World(keeps_orders=False)
     opening = list(opening_events(simulation.name, simulation.catalog, simulation.currency))
     for event in opening:
         event.time = time
