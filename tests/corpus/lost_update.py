@@ -1,0 +1,28 @@
+"""The stock's row is read, changed and written back whole: one customer overwrites the other's sale."""
+
+from corpus.books import SHELF, SOLD, giving_back, goods
+from corpus.expected import BOB, CEM, Wrong
+
+from marketsim.saga import Call, Saga
+
+saga = Saga("lost-update", "The row of the stock, without a lock or a version.")
+
+
+@saga.operation(service="stockroom", kind="read_only")
+def read_row(call: Call) -> dict:
+    """Read how many there are."""
+    return {"on_shelf": call.world.balance(SHELF)}
+
+
+@saga.operation(service="stockroom")
+def write_row(call: Call) -> dict:
+    """Write how many are left of those that were read."""
+    quantity = call.request["quantity"]
+    left = call.results["read_row"]["on_shelf"] - quantity
+    if call.key not in call.world.keys:
+        call.post(goods(call.world.balance(SHELF) - left, SHELF, SOLD))
+    return {"quantity": quantity}
+
+
+write_row.compensation(giving_back("rewrite_row"))
+EXPECTED = Wrong(saga=saga, rule="belief-is-truth", requests=(BOB, CEM))

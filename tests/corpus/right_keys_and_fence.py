@@ -1,0 +1,51 @@
+"""Right: keys are looked at, reverts undo what stands, the late is refused, and all can be asked about."""
+
+from corpus.books import SHELF, SOLD, TILL, card_of, give_back, goods, look, money, take
+from corpus.expected import Right
+
+from marketsim.saga import Call, Saga
+
+saga = Saga("right-keys-and-fence", "Books off the shelf, then the charge.")
+
+
+@saga.operation(service="stockroom")
+def take_books(call: Call) -> dict:
+    """Take as many as were asked for."""
+    take(call, goods(call.request["quantity"], SHELF, SOLD))
+    return {"quantity": call.request["quantity"]}
+
+
+@take_books.compensation
+def put_back(call: Call) -> dict:
+    """Put back what stands."""
+    return give_back(call)
+
+
+@take_books.status
+def count_taken(call: Call) -> dict:
+    """Ask what was taken."""
+    look(call)
+    return {"quantity": call.request["quantity"]}
+
+
+@saga.operation(service="bank")
+def charge_card(call: Call) -> dict:
+    """Take the money."""
+    take(call, money(100, card_of(call), TILL))
+    return {"amount_minor": 100, "currency": "USD"}
+
+
+@charge_card.compensation
+def refund(call: Call) -> dict:
+    """Give back what stands."""
+    return give_back(call)
+
+
+@charge_card.status
+def find_charge(call: Call) -> dict:
+    """Ask what was charged."""
+    look(call)
+    return {"amount_minor": 100, "currency": "USD"}
+
+
+EXPECTED = Right(saga=saga, faults=2, crashes=1)

@@ -1,0 +1,41 @@
+"""Two services each write their own copy of the stock: an old one is put over what the other sold."""
+
+from corpus.books import SHELF, SOLD, goods
+from corpus.expected import Wrong
+
+from marketsim.saga import Call, Operation, Saga
+
+saga = Saga("two-copies", "The shop and the warehouse count the same shelf.")
+
+
+def read_copy(call: Call) -> dict:
+    """Read how many there are, into a copy of one's own."""
+    return {"on_shelf": call.world.balance(SHELF)}
+
+
+def write_copy(call: Call) -> dict:
+    """Write the copy, less one."""
+    mine = call.operation.partition(".")[2]
+    left = call.results[f"read_copy.{mine}"]["on_shelf"] - 1
+    if call.key not in call.world.keys:
+        call.post(goods(call.world.balance(SHELF) - left, SHELF, SOLD))
+    return {"quantity": 1}
+
+
+def counting(name: str, latency_us: tuple[int, int], after: list[Operation]) -> None:
+    """Have a service count for itself."""
+    read = saga.operation(service=name, kind="read_only", after=after, latency_us=latency_us, of=name)(
+        read_copy
+    )
+    saga.operation(service=name, after=[read], of=name)(write_copy)
+
+
+@saga.operation(service="warehouse", kind="read_only", latency_us=(500_000, 500_000), after=[])
+def wake_warehouse(call: Call) -> dict:
+    """The warehouse is slow: when it reads, the shop has long written."""
+    return {}
+
+
+counting("shop", (5_000, 5_000), [])
+counting("warehouse", (5_000, 5_000), [wake_warehouse])
+EXPECTED = Wrong(saga=saga, rule="belief-is-truth", faults=1, shown_by=("write_copy.shop:gateway_down@1",))
