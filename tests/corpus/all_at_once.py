@@ -3,7 +3,7 @@
 from corpus.books import HELD, SHELF, SOLD, TILL, card_of, giving_back, goods, money, take
 from corpus.expected import Wrong
 
-from marketsim.saga import POLICIES, Call, Saga
+from marketsim.saga import Call, Saga
 
 saga = Saga("all-at-once", "A book is held, ordered and paid.")
 
@@ -46,5 +46,5 @@ EXPECTED = Wrong(
     rule="stock-conserved",
     faults=1,
     shown_by=("charge_card:card_declined",),
-    policy=POLICIES["camunda"],
+    policy="camunda",
 )

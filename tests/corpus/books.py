@@ -55,9 +55,11 @@ class Books:
         return self.moves.get((call.transaction, call.operation), [])
 
 
-def opening(units: int) -> list[Event]:
-    """The shop opens with so many books."""
-    return [LedgerPosted(postings=goods(units, SUPPLIER, SHELF), reason="opening stock")]
+def shop(units: int) -> tuple[Books, list[Event]]:
+    """Books of a shop that opens with so many on the shelf, and the event by which they came there."""
+    books, opening = Books(), LedgerPosted(postings=goods(units, SUPPLIER, SHELF), reason="opening stock")
+    books.apply(opening)
+    return books, [opening]
 
 
 def goods(quantity: int, source: str, target: str) -> Lines:

@@ -28,4 +28,4 @@ def sell_voucher(call: Call) -> dict:
 
 
 sell_voucher.compensation(giving_back("refund"))
-EXPECTED = OffTape(saga=saga, call="sell_voucher")
+EXPECTED = OffTape(saga=saga, operation="sell_voucher")

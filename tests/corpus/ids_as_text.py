@@ -3,7 +3,7 @@
 from corpus.books import SHELF, SOLD, give_back, goods, take
 from corpus.expected import Wrong
 
-from marketsim.saga import POLICIES, Call, Saga
+from marketsim.saga import Call, Saga
 
 saga = Saga("ids-as-text", "Eleven parcels, packed one after another.")
 
@@ -28,6 +28,6 @@ EXPECTED = Wrong(
     rule="reverts-in-order",
     faults=1,
     shown_by=("pack.11:card_declined",),
-    policy=POLICIES["orra"],
+    policy="orra",
     units=11,
 )

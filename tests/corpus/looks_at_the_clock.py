@@ -28,4 +28,4 @@ def pay_parking(call: Call) -> dict:
 
 
 pay_parking.compensation(giving_back("refund"))
-EXPECTED = OffTape(saga=saga, call="pay_parking")
+EXPECTED = OffTape(saga=saga, operation="pay_parking")

@@ -22,4 +22,4 @@ def print_book(call: Call) -> dict:
 
 
 print_book.compensation(giving_back("stop_printing"))
-EXPECTED = Wrong(saga=saga, rule="dead-letters", faults=1, shown_by=("print_book:card_declined",))
+EXPECTED = Wrong(saga=saga, rule="quiescence", faults=1, shown_by=("print_book:card_declined",))

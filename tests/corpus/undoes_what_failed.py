@@ -3,7 +3,7 @@
 from corpus.books import SHELF, SOLD, goods, take
 from corpus.expected import Wrong
 
-from marketsim.saga import POLICIES, Call, Saga
+from marketsim.saga import Call, Saga
 
 saga = Saga("undoes-what-failed", "Books off the shelf.")
 
@@ -28,5 +28,5 @@ EXPECTED = Wrong(
     rule="stock-conserved",
     faults=1,
     shown_by=("take_books:out_of_stock",),
-    policy=POLICIES["saga-py"],
+    policy="saga-py",
 )

@@ -3,7 +3,7 @@
 from corpus.books import SHELF, SOLD, TILL, card_of, giving_back, goods, money, take
 from corpus.expected import Wrong
 
-from marketsim.saga import POLICIES, Call, Retry, Saga
+from marketsim.saga import Call, Retry, Saga
 
 saga = Saga("unknown-left-alone", "Books off the shelf, then a charge that is asked for once.")
 
@@ -31,5 +31,5 @@ EXPECTED = Wrong(
     rule="money-conserved",
     faults=1,
     shown_by=("charge_card:timeout_after",),
-    policy=POLICIES["agent-saga"],
+    policy="agent-saga",
 )

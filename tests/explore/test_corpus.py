@@ -1,61 +1,79 @@
 """The corpus: each wrong saga is found by its smallest counterexample, and in the right ones is nothing."""
 
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 
-from corpus.books import Books, opening
-from corpus.expected import OffTape, Right, Wrong
+import pytest
+from corpus.expected import Explored, OffTape, Right, Wrong
 
-from marketsim.audit.checks import examine
-from marketsim.audit.log import MemoryLog
-from marketsim.drivers.clock import Clock
-from marketsim.drivers.recovery import deaths_in, fault_plan, resume
-from marketsim.drivers.virtual import Driver
-from marketsim.saga.errors import ProcessCrashed
-from marketsim.saga.events import Event, TransactionBegan
-from marketsim.saga.faults import parse_fault
-from marketsim.saga.policies import POLICIES
+from marketsim.explore.model import Case, Cost
+from marketsim.explore.run import Runner
+from marketsim.explore.search import explore
+from marketsim.saga.faults import FaultPlan, parse_fault
 from marketsim.saga.tape import Tape
 
 FOLDER = Path(__file__).parent.parent / "corpus"
-HELPERS = ("books", "expected")
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in HELPERS)
-ENTRIES = {name: import_module(f"corpus.{name}").EXPECTED for name in NAMES}
-WRONG = {name: entry for name, entry in ENTRIES.items() if isinstance(entry, Wrong)}
-RIGHT = {name: entry for name, entry in ENTRIES.items() if isinstance(entry, Right)}
-OFF_TAPE = {name: entry for name, entry in ENTRIES.items() if isinstance(entry, OffTape)}
+ENTRIES: dict[str, Explored] = {
+    path.stem: import_module(f"corpus.{path.stem}").EXPECTED
+    for path in sorted(FOLDER.glob("*.py"))
+    if path.stem not in ("books", "expected")
+}
 
 
-def by_hand(entry: Wrong | Right, faults: tuple[str, ...] = ()) -> list[Event]:
-    """A run of all who come, with these faults for the first of them, through every crash."""
-    log, world, clock = MemoryLog(), Books(), Clock(0)
-    saga, policy = entry.saga, getattr(entry, "policy", None) or POLICIES["default"]
-    begun = [
-        TransactionBegan(
-            transaction=f"tx-{number}",
-            saga=saga.name,
-            policy=policy.name,
-            request=request,
-            seed=0,
-            faults=[str(parse_fault(text, saga)) for text in faults if number == 1],
-        )
-        for number, request in enumerate(entry.requests, 1)
-    ]
-    driver = Driver(log, world, clock)
-    for event in opening(entry.units):
-        driver.record(event)
-    for began in begun:
-        driver.begin(saga, policy, Tape(), began, fault_plan(began, saga))
-    while True:
-        try:
-            driver.run()
-            return log.events
-        except ProcessCrashed:
-            driver = Driver(log, world, clock)
-            for began in begun:
-                mine = [each for each in log.events if getattr(each, "transaction", "") == began.transaction]
-                resume(driver, saga, policy, Tape(), mine, fault_plan(began, saga, deaths=deaths_in(mine)))
+def entries_of(kind: type[Explored]) -> list[object]:
+    return [pytest.param(entry, id=name) for name, entry in ENTRIES.items() if isinstance(entry, kind)]
 
 
-def rules(events: list[Event]) -> set[str]:
-    return {finding.rule for finding in examine(events) if finding.severity == "error"}
+def smaller(size: Cost) -> Iterator[Cost]:
+    """Bounds with one fault, crash or preemption less."""
+    for field in ("faults", "crashes", "preemptions"):
+        parts = {name: getattr(size, name) - (name == field) for name in ("faults", "crashes", "preemptions")}
+        if parts[field] >= 0:
+            yield Cost(**parts)
+
+
+def rules_broken(case: Case, faults: Iterable[str]) -> set[str]:
+    """What is found in a run with these faults for the first customer, without a search."""
+    plans = [FaultPlan() for _ in case.requests]
+    plans[0] = FaultPlan(parse_fault(text, case.sagas[0]) for text in faults)
+    return {finding.rule for finding in Runner(case, plans, Tape()).run().findings}
+
+
+def test_the_corpus_is_as_large_as_it_says_and_each_file_tells_its_own_story() -> None:
+    assert len(entries_of(Wrong)) >= 18
+    assert len(entries_of(Right)) >= 6
+    told = [import_module(f"corpus.{name}").__doc__ for name in ENTRIES]
+    assert len(set(told)) == len(ENTRIES)
+    assert len({entry.saga.name for entry in ENTRIES.values()}) == len(ENTRIES)
+
+
+@pytest.mark.parametrize("entry", entries_of(Wrong))
+def test_a_wrong_saga_can_be_seen_to_be_wrong_without_a_search(entry: Wrong) -> None:
+    assert entry.rule in rules_broken(entry.case, entry.shown_by)
+
+
+@pytest.mark.parametrize("entry", entries_of(Wrong))
+def test_a_wrong_saga_is_found_by_its_smallest_counterexample(entry: Wrong) -> None:
+    found = explore(entry.case, entry.bound(entry.size)).counterexamples[0]
+    assert entry.rule in found.rules
+    assert found.spent == entry.size
+
+
+@pytest.mark.parametrize("entry", entries_of(Wrong))
+def test_a_wrong_saga_is_not_found_with_less(entry: Wrong) -> None:
+    for size in smaller(entry.size):
+        assert explore(entry.case, entry.bound(size)).passed
+
+
+@pytest.mark.parametrize("entry", entries_of(Right))
+def test_a_right_saga_is_exhausted_and_nothing_is_found(entry: Right) -> None:
+    assert explore(entry.case, entry.bound(entry.size)).passed
+
+
+@pytest.mark.parametrize("entry", entries_of(OffTape))
+def test_a_choice_behind_the_back_of_the_tape_is_named(entry: OffTape) -> None:
+    explored = explore(entry.case, entry.bound(entry.size))
+    assert explored.irreproducible is not None
+    assert explored.irreproducible.operation == entry.operation
+    assert not explored.passed
