@@ -30,7 +30,7 @@ def explore(
     levels[0].append(b"")
     for depth, waiting in enumerate(levels):
         for script in waiting:
-            if wanted and len(found) >= wanted or (bound.runs_max and runs >= bound.runs_max):
+            if (wanted and len(found) >= wanted) or (bound.runs_max and runs >= bound.runs_max):
                 break
             runs += 1
             tape = ScriptTape(script)

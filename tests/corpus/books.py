@@ -88,12 +88,12 @@ def undoing(lines: Lines) -> Lines:
     return [_line(line.account, -line.amount, money=bool(line.currency)) for line in lines]
 
 
-# How a service does it right: once under a key, all that stands, and not after its own revert.
+# How a service does it right: once, back all that stands, and not after its own revert.
 
 
 def take(call: Call, lines: Lines) -> None:
-    """Move it, once under the call's key. Raises Failed if its revert was here first."""
-    if call.key not in call.world.keys:
+    """Move it, once for an operation, whatever key it comes under. Raises Failed if its revert was first."""
+    if not call.world.done(call):
         if call.world.noted(call, "fenced"):
             raise Failed("fenced", "its revert was here first")
         call.post(lines)

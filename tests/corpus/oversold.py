@@ -24,4 +24,4 @@ def take_book(call: Call) -> dict:
 
 
 take_book.compensation(giving_back("put_back"))
-EXPECTED = Wrong(saga=saga, rule="stock-conserved", requests=(BOB, CEM), units=1)
+EXPECTED = Wrong(saga=saga, rule="stock-conserved", preemptions=1, requests=(BOB, CEM), units=1)

@@ -37,6 +37,7 @@ EXPECTED = Wrong(
     saga=saga,
     rule="money-conserved",
     faults=1,
+    preemptions=1,
     requests=({"customer": "ann", "pays": "in"}, {"customer": "bob", "pays": "out"}),
     shown_by=("check_identity:abort",),
 )

@@ -40,6 +40,7 @@ EXPECTED = Wrong(
     saga=saga,
     rule="reverted-once",
     faults=1,
+    preemptions=1,
     requests=(ANN, BOB),
     shown_by=("take_book:card_declined",),
 )

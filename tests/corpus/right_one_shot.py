@@ -4,6 +4,7 @@ from corpus.books import SHELF, SOLD, TILL, card_of, giving_back, goods, looking
 from corpus.expected import Right
 
 from marketsim.saga import Call, Failed, Saga
+from marketsim.saga.fault import SETTLED
 
 saga = Saga("right-one-shot", "A ticket that must not be asked for twice, and the charge.")
 
@@ -11,6 +12,8 @@ saga = Saga("right-one-shot", "A ticket that must not be asked for twice, and th
 @saga.operation(service="machine", one_shot=True)
 def draw_ticket(call: Call) -> dict:
     """Draw one; each call draws another, unless it was called off before."""
+    if call.fault == SETTLED:
+        return {}  # Nothing is ever pending here.
     if call.world.noted(call, "fenced"):
         raise Failed("fenced")
     call.post(goods(1, SHELF, SOLD))

@@ -4,6 +4,7 @@ from corpus.books import TILL, card_of, give_back, look, money, take
 from corpus.expected import Right
 
 from marketsim.saga import Call, Retry, Saga, Unknown
+from marketsim.saga.fault import SETTLED
 
 PENDING_MAX_US = 15 * 60 * 1_000_000
 
@@ -16,7 +17,7 @@ def transfer(call: Call) -> dict:
     if call.fault == "late_success":
         call.note("pending")
         raise Unknown("pending")
-    if call.fault == "settled":
+    if call.fault == SETTLED:
         call.note("settled")
         if call.key not in call.world.keys:
             call.post(money(100, card_of(call), TILL))

@@ -1,6 +1,19 @@
 """Right: a hold that can be voided, its capture as the point of no return, and what is to follow it."""
 
-from corpus.books import HELD, HOLD, SENT, SHELF, TILL, card_of, giving_back, goods, looking, money, take
+from corpus.books import (
+    HELD,
+    HOLD,
+    SENT,
+    SHELF,
+    SOLD,
+    TILL,
+    card_of,
+    giving_back,
+    goods,
+    looking,
+    money,
+    take,
+)
 from corpus.expected import Right
 
 from marketsim.saga import Call, Retry, Saga
@@ -32,8 +45,8 @@ authorize.status(looking("find_hold"))
 
 @saga.operation(service="bank", kind="pivot")
 def capture(call: Call) -> dict:
-    """Take the money that is held."""
-    take(call, money(100, HOLD, TILL))
+    """Take the money that is held: the book is sold."""
+    take(call, [*money(100, HOLD, TILL), *goods(1, HELD, SOLD)])
     return {}
 
 
@@ -44,7 +57,7 @@ capture.status(looking("find_capture"))
 @saga.operation(service="courier", kind="retriable", retry=Retry(attempts_max=10))
 def send_book(call: Call) -> dict:
     """Send it."""
-    take(call, goods(1, HELD, SENT))
+    take(call, goods(1, SOLD, SENT))
     return {}
 
 

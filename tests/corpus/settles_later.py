@@ -4,6 +4,7 @@ from corpus.books import TILL, card_of, give_back, money, take
 from corpus.expected import Wrong
 
 from marketsim.saga import Call, Retry, Saga, Unknown
+from marketsim.saga.fault import SETTLED
 
 saga = Saga("settles-later", "A bank transfer, which takes its time.")
 
@@ -14,7 +15,7 @@ def transfer(call: Call) -> dict:
     if call.fault == "late_success":
         call.note("pending")
         raise Unknown("pending")
-    if call.fault == "settled":
+    if call.fault == SETTLED:
         call.post(money(100, card_of(call), TILL))
     else:
         take(call, money(100, card_of(call), TILL))

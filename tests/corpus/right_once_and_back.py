@@ -1,11 +1,11 @@
-"""Right: keys are looked at, reverts undo what stands, the late is refused, and all can be asked about."""
+"""Right: done once, reverted as far as it stands, refused when it comes late, and all can be asked about."""
 
 from corpus.books import SHELF, SOLD, TILL, card_of, give_back, goods, look, money, take
 from corpus.expected import Right
 
 from marketsim.saga import Call, Saga
 
-saga = Saga("right-keys-and-fence", "Books off the shelf, then the charge.")
+saga = Saga("right-once-and-back", "Books off the shelf, then the charge.")
 
 
 @saga.operation(service="stockroom")
