@@ -35,7 +35,7 @@ def explore(
             runs += 1
             tape = ScriptTape(script)
             plans = [TapePlan(menus) for _ in case.requests[: bound.customers]]
-            runner = Runner(case, plans, tape)
+            runner = Runner(case, len(plans), lambda number, _, plans=plans: plans[number], tape)
             judged = runner.run()
             if judged.findings:
                 found.append(_counterexample(runner, plans, tape, judged.findings, judged.healed))
