@@ -62,11 +62,12 @@ class Explored(msgspec.Struct, frozen=True, kw_only=True):
 class Wrong(Explored, frozen=True, kw_only=True):
     """A saga with one bug, the rule that finds it, and what its smallest counterexample takes.
 
-    ``shown_by`` are the faults of the first customer under which it can be seen without a search.
+    Without a search it is ``shown_by`` these faults of the first customer, in these ``turns``.
     """
 
     rule: str
     shown_by: tuple[str, ...] = ()
+    turns: dict[str, int] = {}
 
 
 class Right(Explored, frozen=True, kw_only=True):

@@ -24,4 +24,11 @@ def take_book(call: Call) -> dict:
 
 
 take_book.compensation(giving_back("put_back"))
-EXPECTED = Wrong(saga=saga, rule="stock-conserved", preemptions=1, requests=(BOB, CEM), units=1)
+EXPECTED = Wrong(
+    saga=saga,
+    rule="stock-conserved",
+    preemptions=1,
+    turns={"tx-1/look_at_shelf@1/turn": 1},
+    requests=(BOB, CEM),
+    units=1,
+)

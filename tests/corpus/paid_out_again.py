@@ -38,6 +38,7 @@ EXPECTED = Wrong(
     rule="money-conserved",
     faults=1,
     preemptions=1,
+    turns={"tx-1/book@1/turn": 1},
     requests=({"customer": "ann", "pays": "in"}, {"customer": "bob", "pays": "out"}),
     shown_by=("check_identity:abort",),
 )

@@ -41,6 +41,7 @@ EXPECTED = Wrong(
     rule="reverted-once",
     faults=1,
     preemptions=1,
+    turns={"tx-1/charge_card@1/turn": 1},
     requests=(ANN, BOB),
     shown_by=("take_book:card_declined",),
 )

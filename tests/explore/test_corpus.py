@@ -1,17 +1,15 @@
 """The corpus: each wrong saga is found by its smallest counterexample, and in the right ones is nothing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from corpus.expected import Explored, OffTape, Right, Wrong
 
-from marketsim.explore.model import Case, Cost
-from marketsim.explore.run import Runner
+from marketsim.explore.model import Cost
+from marketsim.explore.run import replayed
 from marketsim.explore.search import explore
-from marketsim.saga.faults import FaultPlan, parse_fault
-from marketsim.saga.tape import Tape
 
 FOLDER = Path(__file__).parent.parent / "corpus"
 ENTRIES: dict[str, Explored] = {
@@ -33,13 +31,6 @@ def smaller(size: Cost) -> Iterator[Cost]:
             yield Cost(**parts)
 
 
-def rules_broken(case: Case, faults: Iterable[str]) -> set[str]:
-    """What is found in a run with these faults for the first customer, without a search."""
-    plans = [FaultPlan() for _ in case.requests]
-    plans[0] = FaultPlan(parse_fault(text, case.sagas[0]) for text in faults)
-    return {finding.rule for finding in Runner(case, plans, Tape()).run().findings}
-
-
 def test_the_corpus_is_as_large_as_it_says_and_each_file_tells_its_own_story() -> None:
     assert len(entries_of(Wrong)) >= 18
     assert len(entries_of(Right)) >= 6
@@ -50,14 +41,15 @@ def test_the_corpus_is_as_large_as_it_says_and_each_file_tells_its_own_story() -
 
 @pytest.mark.parametrize("entry", entries_of(Wrong))
 def test_a_wrong_saga_can_be_seen_to_be_wrong_without_a_search(entry: Wrong) -> None:
-    assert entry.rule in rules_broken(entry.case, entry.shown_by)
+    nobody_else = [()] * (len(entry.requests) - 1)
+    assert entry.rule in replayed(entry.case, [entry.shown_by, *nobody_else], entry.turns).rules
 
 
 @pytest.mark.parametrize("entry", entries_of(Wrong))
 def test_a_wrong_saga_is_found_by_its_smallest_counterexample(entry: Wrong) -> None:
-    found = explore(entry.case, entry.bound(entry.size)).counterexamples[0]
-    assert entry.rule in found.rules
-    assert found.spent == entry.size
+    found = explore(entry.case, entry.bound(entry.size), wanted=0).counterexamples
+    assert found[0].spent == entry.size
+    assert any(entry.rule in each.rules for each in found)
 
 
 @pytest.mark.parametrize("entry", entries_of(Wrong))
