@@ -1,8 +1,9 @@
 """All reverts begin at once, in no order: the release runs before the cancellation that it depends on."""
 
-from corpus.books import HELD, SHELF, SOLD, TILL, card_of, giving_back, goods, money, take
+from corpus.bookshop import HELD, SHELF, SOLD, TILL, card_of, giving_back, goods, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("all-at-once", "A book is held, ordered and paid.")
@@ -18,7 +19,7 @@ def hold_book(call: Call) -> dict:
 @hold_book.compensation
 def release(call: Call) -> dict:
     """Put it back on the shelf, if it is still held."""
-    if call.key not in call.world.keys and call.world.balance(HELD):
+    if call.key not in call.world.keys and call.world.balance(HELD, "book"):
         call.post(goods(1, HELD, SHELF))
     return {}
 

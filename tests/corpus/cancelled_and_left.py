@@ -1,8 +1,9 @@
 """The customer closes the page: the task is cancelled, and with it the reverts that were due."""
 
-from corpus.books import TILL, card_of, giving_back, money, take
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("cancelled-and-left", "A charge, and a courier.")

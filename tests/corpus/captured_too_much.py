@@ -1,8 +1,9 @@
 """The price is held, and the price with the postage captured: more than was ever authorized."""
 
-from corpus.books import HOLD, TILL, card_of, giving_back, money, take
+from corpus.bookshop import HOLD, TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 PRICE_MINOR, POSTAGE_MINOR = 100, 7

@@ -2,9 +2,10 @@
 
 import random
 
-from corpus.books import TILL, card_of, giving_back, money, take
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import OffTape
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("draws-lots", "A voucher of a surprising amount.")

@@ -1,6 +1,6 @@
 """No key is looked at: a process dies between the write and its record, and the next one writes again."""
 
-from corpus.books import TILL, card_of, giving_back, money
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
 from marketsim.saga import Call, Failed, Retry, Saga

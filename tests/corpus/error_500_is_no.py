@@ -1,8 +1,9 @@
 """A 500 of the bank is taken for a decline, and it was answered after the money had moved."""
 
-from corpus.books import TILL, card_of, giving_back, money, take
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Failed, Saga
 
 saga = Saga("error-500-is-no", "A charge over HTTP.")

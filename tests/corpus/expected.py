@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from corpus.books import shop
+from corpus.bookshop import shop
 
 from marketsim.explore.model import Bound, Case, Cost
 from marketsim.saga.definition import Policy, Saga

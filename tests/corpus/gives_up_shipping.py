@@ -1,8 +1,9 @@
 """Behind the point of no return a step is tried once, and what it was to do is left: paid, and never sent."""
 
-from corpus.books import HELD, SENT, SHELF, TILL, card_of, giving_back, goods, money, take
+from corpus.bookshop import HELD, SENT, SHELF, TILL, card_of, giving_back, goods, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Retry, Saga
 
 saga = Saga("gives-up-shipping", "A book is held, paid and sent.")

@@ -1,8 +1,9 @@
 """The provider refunds 50 at most at a time, and its 'ok' is taken for the whole."""
 
-from corpus.books import TILL, card_of, giving_back, money, take
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 AT_MOST_MINOR = 50

@@ -1,8 +1,9 @@
 """The engine sorts the ids of steps as text: with eleven parcels, number 10 is reverted after number 2."""
 
-from corpus.books import SHELF, SOLD, give_back, goods, take
+from corpus.bookshop import SHELF, SOLD, goods
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import give_back, take
 from marketsim.saga import Call, Saga
 
 saga = Saga("ids-as-text", "Eleven parcels, packed one after another.")

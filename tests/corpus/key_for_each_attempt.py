@@ -1,6 +1,6 @@
 """Each attempt makes a key of its own, like a uuid4() inside the retry loop: the card is charged twice."""
 
-from corpus.books import TILL, card_of, giving_back, money
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
 from marketsim.saga import Call, Saga

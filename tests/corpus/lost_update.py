@@ -1,6 +1,6 @@
 """The stock's row is read, changed and written back whole: one customer overwrites the other's sale."""
 
-from corpus.books import SHELF, SOLD, giving_back, goods
+from corpus.bookshop import SHELF, SOLD, giving_back, goods, on_shelf
 from corpus.expected import BOB, CEM, Wrong
 
 from marketsim.saga import Call, Saga
@@ -11,7 +11,7 @@ saga = Saga("lost-update", "The row of the stock, without a lock or a version.")
 @saga.operation(service="stockroom", kind="read_only")
 def read_row(call: Call) -> dict:
     """Read how many there are."""
-    return {"on_shelf": call.world.balance(SHELF)}
+    return {"on_shelf": on_shelf(call)}
 
 
 @saga.operation(service="stockroom")
@@ -20,7 +20,7 @@ def write_row(call: Call) -> dict:
     quantity = call.request["quantity"]
     left = call.results["read_row"]["on_shelf"] - quantity
     if call.key not in call.world.keys:
-        call.post(goods(call.world.balance(SHELF) - left, SHELF, SOLD))
+        call.post(goods(on_shelf(call) - left, SHELF, SOLD))
     return {"quantity": quantity}
 
 

@@ -1,8 +1,9 @@
 """The point of no return stands too early: the money is taken for good, and then the printer says no."""
 
-from corpus.books import TILL, card_of, giving_back, money, take
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("no-way-back", "A wire transfer first, and then the book is made.")
@@ -22,4 +23,4 @@ def print_book(call: Call) -> dict:
 
 
 print_book.compensation(giving_back("stop_printing"))
-EXPECTED = Wrong(saga=saga, rule="quiescence", faults=1, shown_by=("print_book:card_declined",))
+EXPECTED = Wrong(saga=saga, rule="money-conserved", faults=1, shown_by=("print_book:card_declined",))

@@ -1,8 +1,9 @@
 """The charge has no revert: it was the last step once, and then somebody added one behind it."""
 
-from corpus.books import TILL, card_of, giving_back, money, take
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("nobody-refunds", "A charge, and a courier.")

@@ -1,8 +1,9 @@
 """The stock is checked in one step and taken in another: two customers see the last one, and both get it."""
 
-from corpus.books import SHELF, SOLD, giving_back, goods, take
+from corpus.bookshop import SHELF, SOLD, giving_back, goods, on_shelf
 from corpus.expected import BOB, CEM, Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Failed, Saga
 
 saga = Saga("oversold", "A look at the shelf, and then the book.")
@@ -11,7 +12,7 @@ saga = Saga("oversold", "A look at the shelf, and then the book.")
 @saga.operation(service="stockroom", kind="read_only")
 def look_at_shelf(call: Call) -> dict:
     """See whether there is one."""
-    if call.world.balance(SHELF) < 1:
+    if on_shelf(call) < 1:
         raise Failed("sold_out")
     return {}
 

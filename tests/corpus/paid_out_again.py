@@ -1,8 +1,9 @@
 """A balance is paid out to one while the deposit of another in it may still bounce, and then it does."""
 
-from corpus.books import TILL, card_of, give_back, giving_back, money, take
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import give_back, take
 from marketsim.saga import Call, Failed, Saga
 
 saga = Saga("paid-out-again", "A till that is paid into and out of.")
@@ -13,7 +14,7 @@ def book(call: Call) -> dict:
     """Pay in, or out of what there is."""
     if call.request["pays"] == "in":
         take(call, money(100, card_of(call), TILL))
-    elif call.world.balance(TILL) < 100:
+    elif call.world.balance(TILL, "USD") < 100:
         raise Failed("empty_till")
     else:
         take(call, money(100, TILL, card_of(call)))

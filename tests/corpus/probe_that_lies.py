@@ -1,8 +1,9 @@
 """The probe reads the table of requests and not that of payments: what was asked for is told as paid."""
 
-from corpus.books import SHELF, SOLD, TILL, card_of, giving_back, goods, money, take
+from corpus.bookshop import SHELF, SOLD, TILL, card_of, giving_back, goods, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("probe-that-lies", "A charge that can be asked about, and the book.")

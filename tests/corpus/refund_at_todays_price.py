@@ -1,8 +1,9 @@
 """The refund is computed anew from the price of today, which the next customer's purchase has raised."""
 
-from corpus.books import SHELF, TILL, card_of, giving_back, goods, money, take
+from corpus.bookshop import SHELF, TILL, card_of, giving_back, goods, money, on_shelf
 from corpus.expected import ANN, BOB, Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("refund-at-todays-price", "The fewer are left, the dearer they are.")
@@ -10,7 +11,7 @@ saga = Saga("refund-at-todays-price", "The fewer are left, the dearer they are."
 
 def price_minor(call: Call) -> int:
     """What a book costs now."""
-    return 100 - 10 * int(call.world.balance(SHELF))
+    return 100 - 10 * on_shelf(call)
 
 
 @saga.operation(service="bank")

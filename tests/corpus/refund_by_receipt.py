@@ -1,8 +1,9 @@
 """The undo is known only from the answer: where that was lost, there is nothing to undo the charge by."""
 
-from corpus.books import TILL, card_of, money, take, undoing
+from corpus.bookshop import TILL, card_of, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take, undoing
 from marketsim.saga import Call, Retry, Saga
 
 saga = Saga("refund-by-receipt", "A charge that is refunded by the receipt it gave.")

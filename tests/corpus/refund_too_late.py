@@ -1,8 +1,9 @@
 """A hold can be voided for half a minute, and the next step is waited for a whole one: the revert expires."""
 
-from corpus.books import HOLD, card_of, giving_back, money, take
+from corpus.bookshop import HOLD, card_of, giving_back, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Retry, Saga
 
 SECOND_US = 1_000_000

@@ -1,8 +1,9 @@
 """The release does not look whether it was done: asked again after a timeout, it gives back twice."""
 
-from corpus.books import SHELF, SOLD, TILL, card_of, giving_back, goods, money, take, undoing
+from corpus.bookshop import SHELF, SOLD, TILL, card_of, giving_back, goods, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take, undoing
 from marketsim.saga import Call, Saga
 
 saga = Saga("release-again", "Books off the shelf, then the charge.")

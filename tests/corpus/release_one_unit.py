@@ -1,8 +1,9 @@
 """The release gives back one unit, whatever was reserved, as in many a tutorial where one is bought."""
 
-from corpus.books import SHELF, SOLD, card_of, giving_back, goods, money, take
+from corpus.bookshop import SHELF, SOLD, card_of, giving_back, goods, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("release-one-unit", "Books off the shelf, then the charge.")

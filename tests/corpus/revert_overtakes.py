@@ -1,8 +1,9 @@
 """The refund overtakes a charge that hangs in the network: without a fence it lands when all is over."""
 
-from corpus.books import TILL, card_of, money, undoing
+from corpus.bookshop import TILL, card_of, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import undoing
 from marketsim.saga import Call, Retry, Saga
 
 saga = Saga("revert-overtakes", "A charge that nobody waits for.")

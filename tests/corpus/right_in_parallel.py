@@ -1,14 +1,15 @@
 """Right: a flight and a hotel side by side, neither of which looks at the other, and then the bill."""
 
-from corpus.books import TILL, Lines, card_of, giving_back, looking, money, take
+from corpus.bookshop import TILL, card_of, giving_back, looking, money
 from corpus.expected import Right
 
-from marketsim.saga import Call, Saga
+from marketsim.drivers.books import take
+from marketsim.saga import Call, Posting, Saga
 
 saga = Saga("right-in-parallel", "A flight and a hotel at once, and one bill.")
 
 
-def seat(call: Call) -> Lines:
+def seat(call: Call) -> list[Posting]:
     """A seat of the plane, or a room."""
     return money(40, card_of(call), f"money:vendor:{call.operation}")
 

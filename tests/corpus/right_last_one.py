@@ -1,8 +1,9 @@
 """Right: two customers want the last book, and it is looked at and taken in one step."""
 
-from corpus.books import SHELF, SOLD, TILL, card_of, giving_back, goods, looking, money, take
+from corpus.bookshop import SHELF, SOLD, TILL, card_of, giving_back, goods, looking, money, on_shelf
 from corpus.expected import BOB, CEM, Right
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Failed, Saga
 
 saga = Saga("right-last-one", "The book, and then the charge.")
@@ -11,7 +12,7 @@ saga = Saga("right-last-one", "The book, and then the charge.")
 @saga.operation(service="stockroom")
 def take_book(call: Call) -> dict:
     """Take one, if there is one."""
-    if call.key not in call.world.keys and call.world.balance(SHELF) < 1:
+    if call.key not in call.world.keys and on_shelf(call) < 1:
         raise Failed("sold_out")
     take(call, goods(1, SHELF, SOLD))
     return {}

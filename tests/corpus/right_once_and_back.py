@@ -1,8 +1,9 @@
 """Right: done once, reverted as far as it stands, refused when it comes late, and all can be asked about."""
 
-from corpus.books import SHELF, SOLD, TILL, card_of, give_back, goods, look, money, take
+from corpus.bookshop import SHELF, SOLD, TILL, card_of, goods, money
 from corpus.expected import Right
 
+from marketsim.drivers.books import give_back, look, take
 from marketsim.saga import Call, Saga
 
 saga = Saga("right-once-and-back", "Books off the shelf, then the charge.")

@@ -1,8 +1,9 @@
 """Right: a ticket machine that knows no keys is asked once, and asked about when it does not answer."""
 
-from corpus.books import SHELF, SOLD, TILL, card_of, giving_back, goods, looking, money, take
+from corpus.bookshop import SHELF, SOLD, TILL, card_of, giving_back, goods, looking, money
 from corpus.expected import Right
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Failed, Saga
 from marketsim.saga.fault import SETTLED
 

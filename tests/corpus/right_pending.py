@@ -1,8 +1,9 @@
 """Right: a payment that is pending is waited for, and sent back when it has come."""
 
-from corpus.books import TILL, card_of, give_back, look, money, take
+from corpus.bookshop import TILL, card_of, money
 from corpus.expected import Right
 
+from marketsim.drivers.books import give_back, look, take
 from marketsim.saga import Call, Retry, Saga, Unknown
 from marketsim.saga.fault import SETTLED
 

@@ -1,21 +1,9 @@
 """Right: a hold that can be voided, its capture as the point of no return, and what is to follow it."""
 
-from corpus.books import (
-    HELD,
-    HOLD,
-    SENT,
-    SHELF,
-    SOLD,
-    TILL,
-    card_of,
-    giving_back,
-    goods,
-    looking,
-    money,
-    take,
-)
+from corpus.bookshop import HELD, HOLD, SENT, SHELF, SOLD, TILL, card_of, giving_back, goods, looking, money
 from corpus.expected import Right
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Retry, Saga
 
 saga = Saga("right-pivot", "A book and the money are held, captured, and sent.")

@@ -1,8 +1,9 @@
 """What got no answer from one card is paid with another, and the order that costs 100 was paid twice."""
 
-from corpus.books import TILL, card_of, giving_back, money, take
+from corpus.bookshop import TILL, card_of, giving_back, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 from marketsim.saga.events import OrderPlaced
 

@@ -1,8 +1,9 @@
 """What cannot be called back goes out before the money is in: the licence is mailed, the card declined."""
 
-from corpus.books import SENT, SHELF, TILL, card_of, giving_back, goods, money, take
+from corpus.bookshop import SENT, SHELF, TILL, card_of, giving_back, goods, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("sent-before-paid", "A licence key by mail, and then the charge.")

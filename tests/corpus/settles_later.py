@@ -1,8 +1,9 @@
 """The payment is pending, the refund finds nothing to give back, and then the payment settles after all."""
 
-from corpus.books import TILL, card_of, give_back, money, take
+from corpus.bookshop import TILL, card_of, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import give_back, take
 from marketsim.saga import Call, Retry, Saga, Unknown
 from marketsim.saga.fault import SETTLED
 

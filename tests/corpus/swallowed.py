@@ -2,9 +2,10 @@
 
 from contextlib import suppress
 
-from corpus.books import SHELF, SOLD, TILL, card_of, giving_back, goods, money, take
+from corpus.bookshop import SHELF, SOLD, TILL, card_of, giving_back, goods, money, on_shelf
 from corpus.expected import BOB, CEM, Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Failed, Saga
 
 saga = Saga("swallowed", "The book, and then the charge.")
@@ -12,7 +13,7 @@ saga = Saga("swallowed", "The book, and then the charge.")
 
 def reserve(call: Call) -> None:
     """Take one, if there is one. Raises Failed."""
-    if call.key not in call.world.keys and call.world.balance(SHELF) < 1:
+    if call.key not in call.world.keys and on_shelf(call) < 1:
         raise Failed("sold_out")
     take(call, goods(1, SHELF, SOLD))
 

@@ -1,6 +1,6 @@
 """Two services each write their own copy of the stock: an old one is put over what the other sold."""
 
-from corpus.books import SHELF, SOLD, goods
+from corpus.bookshop import SHELF, SOLD, goods, on_shelf
 from corpus.expected import Wrong
 
 from marketsim.saga import Call, Operation, Saga
@@ -10,7 +10,7 @@ saga = Saga("two-copies", "The shop and the warehouse count the same shelf.")
 
 def read_copy(call: Call) -> dict:
     """Read how many there are, into a copy of one's own."""
-    return {"on_shelf": call.world.balance(SHELF)}
+    return {"on_shelf": on_shelf(call)}
 
 
 def write_copy(call: Call) -> dict:
@@ -18,7 +18,7 @@ def write_copy(call: Call) -> dict:
     mine = call.operation.partition(".")[2]
     left = call.results[f"read_copy.{mine}"]["on_shelf"] - 1
     if call.key not in call.world.keys:
-        call.post(goods(call.world.balance(SHELF) - left, SHELF, SOLD))
+        call.post(goods(on_shelf(call) - left, SHELF, SOLD))
     return {"quantity": 1}
 
 

@@ -1,8 +1,9 @@
 """The engine reverts the failed step, too, and the revert does not look whether there is anything to undo."""
 
-from corpus.books import SHELF, SOLD, goods, take
+from corpus.bookshop import SHELF, SOLD, goods
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Saga
 
 saga = Saga("undoes-what-failed", "Books off the shelf.")

@@ -1,8 +1,9 @@
 """The engine takes 'no answer' for 'not done', as most do: the money is gone, and nobody gives it back."""
 
-from corpus.books import SHELF, SOLD, TILL, card_of, giving_back, goods, money, take
+from corpus.bookshop import SHELF, SOLD, TILL, card_of, giving_back, goods, money
 from corpus.expected import Wrong
 
+from marketsim.drivers.books import take
 from marketsim.saga import Call, Retry, Saga
 
 saga = Saga("unknown-left-alone", "Books off the shelf, then a charge that is asked for once.")

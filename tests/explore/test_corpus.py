@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent.parent / "corpus"
 ENTRIES: dict[str, Explored] = {
     path.stem: import_module(f"corpus.{path.stem}").EXPECTED
     for path in sorted(FOLDER.glob("*.py"))
-    if path.stem not in ("books", "expected")
+    if path.stem not in ("bookshop", "expected")
 }
 
 
