@@ -1,8 +1,8 @@
 """The nearest peer side by side: what agent-saga's prover and marketsim say of one saga with a lost answer.
 
-    python -m benchmarks.agent_saga                     agent-saga goes into a temporary environment
-    python -m benchmarks.agent_saga --python PYTHON     it is there already, for this interpreter
-    python -m benchmarks.agent_saga --ours              marketsim's half alone
+python -m benchmarks.agent_saga                     agent-saga goes into a temporary environment
+python -m benchmarks.agent_saga --python PYTHON     it is there already, for this interpreter
+python -m benchmarks.agent_saga --ours              marketsim's half alone
 """
 
 import argparse
@@ -10,13 +10,15 @@ import json
 import subprocess
 import sys
 import venv
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from marketsim.audit.letters import dead_letters
 from marketsim.drivers.books import Books, give_back, take
-from marketsim.explore.model import Bound, Counterexample, Exploration, case_of
+from marketsim.explore.model import Bound, Case, case_of
+from marketsim.explore.run import replayed
 from marketsim.explore.search import explore
 from marketsim.saga import Call, Posting, Retry, Saga
 from marketsim.saga.events import Event, LedgerPosted
@@ -24,6 +26,7 @@ from marketsim.saga.events import Event, LedgerPosted
 VERSION = "2.3.11"
 PRICE_MINOR = 7500
 BOUND = Bound(faults=1, crashes=1, customers=1)
+LOST = "charge:timeout_after@1"
 WAYS = {
     "answer": "The refund takes the id of the charge from the answer.",
     "order": "The refund takes it from the order, which is known before.",
@@ -45,6 +48,12 @@ def main(arguments: list[str]) -> int:
     for way, sentence in WAYS.items():
         print(f"\n{sentence}\n")
         print("\n\n".join([*([_theirs_text(theirs, way)] if theirs else []), said_by_ours(way)]))
+    if theirs:
+        beyond = theirs["beyond"]
+        print(
+            f"\nSixty-five steps, the last of which is never undone: agent-saga looked at {beyond['steps']}."
+        )
+        print(f"  proven: {beyond['proven']}")
     return 0
 
 
@@ -141,35 +150,36 @@ def _refund(call: Call, charge_id: str) -> dict[str, Any]:
     return give_back(call) | {"refunded": charge_id}
 
 
-def explored(way: str) -> Exploration:
-    """Everything that may happen to it within the bound."""
-    return explore(case_of(buy(way), {}, opening=shop), BOUND, wanted=0)
+def case(way: str) -> Case:
+    """The saga in a shop that has just opened."""
+    return case_of(buy(way), {}, opening=shop)
 
 
 def said_by_ours(way: str) -> str:
-    """What marketsim says of one way to refund."""
-    came = explored(way)
-    what = f"marketsim explore, {BOUND.faults} fault and {BOUND.crashes} crash:"
+    """What marketsim says of one way to refund, and what is left of the same timeout."""
+    came = explore(case(way), BOUND)
+    lines = [f"marketsim explore, {BOUND.faults} fault and {BOUND.crashes} crash:"]
     if came.passed:
-        return f"{what}\n  exhausted: {came.runs} runs, nothing found"
-    one = next(each for each in came.counterexamples if _left(each))
-    lines = [
-        what,
-        f"  {len(came.counterexamples)} of {came.runs} runs leave something; the smallest that leaves money:",
-        f"  {', '.join(one.faults[0])}",
-        *(f"  {each}" for each in _left(one)),
+        lines.append(f"  exhausted: {came.runs} runs, nothing found")
+    for found in came.counterexamples:
+        lines.append(f"  found, after {came.runs} runs, with {', '.join(found.faults[0])}:")
+        lines += [f"    {each.rule}: {each.message}" for each in found.findings]
+    left = replayed(case(way), [[LOST]])
+    lines += [f"marketsim, the same saga with {LOST}:", f"  in the world: {_world(left.events)}"]
+    lines += [
+        f"  waits for a person: {each.compensation} failed {each.attempts} times ({each.why})"
+        for each in dead_letters(left.events)
+        if each.state == "open"
     ]
     return "\n".join(lines)
 
 
-def _left(found: Counterexample) -> list[str]:
-    """What the reverts could not take back, and why."""
-    return [
-        f"{left.amount} {left.unit} in {left.account}: {letter.compensation} failed {letter.attempts} times"
-        f" ({letter.code}: {letter.why})"
-        for letter in dead_letters(found.events)
-        for left in letter.left
-    ]
+def _world(events: Iterable[Event]) -> str:
+    books = Books()
+    for event in events:
+        books.apply(event)
+    shelf, till_minor = books.balance("stock:available", "book"), books.balance("money:merchant", "USD")
+    return f"shelf {shelf}, till_minor {till_minor}"
 
 
 if __name__ == "__main__":

@@ -54,9 +54,16 @@ class Explored(msgspec.Struct, frozen=True, kw_only=True):
         """How much there is of what goes wrong."""
         return Cost(self.faults, self.crashes, self.preemptions)
 
-    def bound(self, size: Cost) -> Bound:
+    def bound(self, size: Cost, *, reduction: bool = True) -> Bound:
         """The bound of that size."""
-        return Bound(size.faults, size.crashes, size.preemptions, len(self.requests), self.only)
+        return Bound(
+            size.faults,
+            size.crashes,
+            size.preemptions,
+            customers=len(self.requests),
+            names=self.only,
+            reduction=reduction,
+        )
 
 
 class Wrong(Explored, frozen=True, kw_only=True):

@@ -49,4 +49,4 @@ def find_charge(call: Call) -> dict:
     return {"amount_minor": 100, "currency": "USD"}
 
 
-EXPECTED = Right(saga=saga, faults=2, crashes=1)
+EXPECTED = Right(saga=saga, faults=2)

@@ -49,4 +49,4 @@ def send_book(call: Call) -> dict:
     return {}
 
 
-EXPECTED = Right(saga=saga, faults=1, crashes=1)
+EXPECTED = Right(saga=saga, faults=1)

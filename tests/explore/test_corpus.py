@@ -45,9 +45,10 @@ def test_a_wrong_saga_can_be_seen_to_be_wrong_without_a_search(entry: Wrong) -> 
     assert entry.rule in replayed(entry.case, [entry.shown_by, *nobody_else], entry.turns).rules
 
 
+@pytest.mark.parametrize("reduction", [True, False], ids=["reduced", "raw"])
 @pytest.mark.parametrize("entry", entries_of(Wrong))
-def test_a_wrong_saga_is_found_by_its_smallest_counterexample(entry: Wrong) -> None:
-    found = explore(entry.case, entry.bound(entry.size), wanted=0).counterexamples
+def test_a_wrong_saga_is_found_by_its_smallest_counterexample(entry: Wrong, reduction: bool) -> None:
+    found = explore(entry.case, entry.bound(entry.size, reduction=reduction), wanted=0).counterexamples
     assert found[0].spent == entry.size
     assert any(entry.rule in each.rules for each in found)
 
@@ -61,6 +62,12 @@ def test_a_wrong_saga_is_not_found_with_less(entry: Wrong) -> None:
 @pytest.mark.parametrize("entry", entries_of(Right))
 def test_a_right_saga_is_exhausted_and_nothing_is_found(entry: Right) -> None:
     assert explore(entry.case, entry.bound(entry.size)).passed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", entries_of(Right))
+def test_a_right_saga_is_right_though_a_process_dies_as_well(entry: Right) -> None:
+    assert explore(entry.case, entry.bound(Cost(entry.faults, 1, entry.preemptions))).passed
 
 
 @pytest.mark.parametrize("entry", entries_of(OffTape))
