@@ -1,10 +1,10 @@
-"""Books kept from the stream alone: a world for a saga of one's own, and what a careful service does there."""
+"""Books kept from the stream alone: a world for a saga of one's own, and what a careful service does."""
 
 from collections.abc import Iterable
 
 from marketsim.saga.definition import Call
 from marketsim.saga.errors import NEVER_ARRIVED, NOTHING_STANDS, Failed
-from marketsim.saga.events import Event, JSONObject, LedgerPosted, Posting, ServiceNoted
+from marketsim.saga.events import EffectEvent, Event, JSONObject, LedgerPosted, Posting, ServiceNoted
 
 __all__ = ["Books", "give_back", "look", "take", "undoing"]
 
@@ -12,8 +12,8 @@ __all__ = ["Books", "give_back", "look", "take", "undoing"]
 class Books:
     """A world that is a fold over the stream: balances, keys, and what stands of each operation.
 
-    Whatever its services know stands in events, so a process that died forgets nothing, and a run that
-    begins anew begins with nothing.
+    ``keys`` are those under which something was done. Whatever its services know stands in events, so a
+    process that died forgets nothing, and a run that begins anew begins with nothing.
     """
 
     def __init__(self) -> None:
@@ -24,8 +24,9 @@ class Books:
 
     def apply(self, event: Event) -> None:
         """Let an effect take effect."""
-        if isinstance(event, LedgerPosted):
+        if isinstance(event, EffectEvent) and not isinstance(event, ServiceNoted):
             self.keys.add(event.key)
+        if isinstance(event, LedgerPosted):
             moves = self._moves.setdefault((event.transaction, event.operation), [])
             for line in event.postings:
                 place = line.account, line.unit

@@ -54,14 +54,14 @@ class Explored(msgspec.Struct, frozen=True, kw_only=True):
         """How much there is of what goes wrong."""
         return Cost(self.faults, self.crashes, self.preemptions)
 
-    def bound(self, size: Cost, *, reduction: bool = True) -> Bound:
-        """The bound of that size."""
+    def bound(self, size: Cost, *, only: bool = True, reduction: bool = True) -> Bound:
+        """The bound of that size, and with ``only`` the faults that are to be tried."""
         return Bound(
             size.faults,
             size.crashes,
             size.preemptions,
             customers=len(self.requests),
-            names=self.only,
+            names=self.only if only else (),
             reduction=reduction,
         )
 

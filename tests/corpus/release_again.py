@@ -3,7 +3,7 @@
 from corpus.bookshop import SHELF, SOLD, TILL, card_of, giving_back, goods, money
 from corpus.expected import Wrong
 
-from marketsim.drivers.books import take, undoing
+from marketsim.drivers.books import give_back, take, undoing
 from marketsim.saga import Call, Saga
 
 saga = Saga("release-again", "Books off the shelf, then the charge.")
@@ -20,8 +20,9 @@ def take_books(call: Call) -> dict:
 def put_back(call: Call) -> dict:
     """Put back what was taken, each time."""
     taken = call.world.done(call)
-    if taken:
-        call.post(undoing(taken))
+    if not taken:
+        return give_back(call)
+    call.post(undoing(taken))
     return {}
 
 

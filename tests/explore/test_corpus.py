@@ -23,6 +23,10 @@ def entries_of(kind: type[Explored]) -> list[object]:
     return [pytest.param(entry, id=name) for name, entry in ENTRIES.items() if isinstance(entry, kind)]
 
 
+def total(size: Cost) -> int:
+    return size.faults + size.crashes + size.preemptions
+
+
 def smaller(size: Cost) -> Iterator[Cost]:
     """Bounds with one fault, crash or preemption less."""
     for field in ("faults", "crashes", "preemptions"):
@@ -51,6 +55,12 @@ def test_a_wrong_saga_is_found_by_its_smallest_counterexample(entry: Wrong, redu
     found = explore(entry.case, entry.bound(entry.size, reduction=reduction), wanted=0).counterexamples
     assert found[0].spent == entry.size
     assert any(entry.rule in each.rules for each in found)
+
+
+@pytest.mark.parametrize("entry", entries_of(Wrong))
+def test_a_wrong_saga_is_found_as_soon_where_more_may_go_wrong(entry: Wrong) -> None:
+    (found, *_) = explore(entry.case, entry.bound(Cost(2, 1, 1), only=False)).counterexamples
+    assert total(found.spent) == total(entry.size)
 
 
 @pytest.mark.parametrize("entry", entries_of(Wrong))
