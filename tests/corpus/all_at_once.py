@@ -42,6 +42,7 @@ def charge_card(call: Call) -> dict:
 
 
 charge_card.compensation(giving_back("refund"))
+
 EXPECTED = Wrong(
     saga=saga,
     rule="stock-conserved",

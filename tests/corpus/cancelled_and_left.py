@@ -26,6 +26,7 @@ def book_courier(call: Call) -> dict:
 
 
 book_courier.compensation(giving_back("cancel_courier"))
+
 EXPECTED = Wrong(
     saga=saga,
     rule="money-conserved",

@@ -29,4 +29,5 @@ def capture(call: Call) -> dict:
 
 
 capture.compensation(giving_back("refund"))
+
 EXPECTED = Wrong(saga=saga, rule="money-conserved")

@@ -23,4 +23,5 @@ def charge_card(call: Call) -> dict:
 
 
 charge_card.compensation(giving_back("refund"))
+
 EXPECTED = Wrong(saga=saga, rule="money-conserved", requests=({"customer": "ann", "card": "expired"},))

@@ -29,4 +29,5 @@ def sell_voucher(call: Call) -> dict:
 
 
 sell_voucher.compensation(giving_back("refund"))
+
 EXPECTED = OffTape(saga=saga, operation="sell_voucher")

@@ -18,4 +18,5 @@ def charge_card(call: Call) -> dict:
 
 
 charge_card.compensation(giving_back("refund"))
+
 EXPECTED = Wrong(saga=saga, rule="idempotency", crashes=1, shown_by=("charge_card:crash_after_effect",))

@@ -34,4 +34,5 @@ def book_courier(call: Call) -> dict:
 
 
 book_courier.compensation(giving_back("cancel_courier"))
+
 EXPECTED = Wrong(saga=saga, rule="money-conserved", faults=1, shown_by=("book_courier:abort",))

@@ -18,4 +18,5 @@ def charge_card(call: Call) -> dict:
 
 
 charge_card.compensation(giving_back("refund"))
+
 EXPECTED = Wrong(saga=saga, rule="belief-is-truth", faults=1, shown_by=("charge_card:timeout_after@1",))

@@ -29,4 +29,5 @@ def pay_parking(call: Call) -> dict:
 
 
 pay_parking.compensation(giving_back("refund"))
+
 EXPECTED = OffTape(saga=saga, operation="pay_parking")

@@ -25,6 +25,7 @@ def write_row(call: Call) -> dict:
 
 
 write_row.compensation(giving_back("rewrite_row"))
+
 EXPECTED = Wrong(
     saga=saga, rule="belief-is-truth", preemptions=1, turns={"tx-1/read_row@1/turn": 1}, requests=(BOB, CEM)
 )

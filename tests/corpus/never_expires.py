@@ -34,6 +34,7 @@ def print_book(call: Call) -> dict:
 
 
 print_book.compensation(giving_back("stop_printing"))
+
 EXPECTED = Wrong(
     saga=saga,
     rule="belief-is-truth",

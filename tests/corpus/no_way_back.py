@@ -23,4 +23,5 @@ def print_book(call: Call) -> dict:
 
 
 print_book.compensation(giving_back("stop_printing"))
+
 EXPECTED = Wrong(saga=saga, rule="money-conserved", faults=1, shown_by=("print_book:card_declined",))

@@ -25,6 +25,7 @@ def take_book(call: Call) -> dict:
 
 
 take_book.compensation(giving_back("put_back"))
+
 EXPECTED = Wrong(
     saga=saga,
     rule="stock-conserved",

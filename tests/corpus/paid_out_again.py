@@ -34,6 +34,7 @@ def check_identity(call: Call) -> dict:
 
 
 check_identity.compensation(giving_back("forget_identity"))
+
 EXPECTED = Wrong(
     saga=saga,
     rule="money-conserved",

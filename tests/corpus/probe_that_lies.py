@@ -33,4 +33,5 @@ def take_books(call: Call) -> dict:
 
 
 take_books.compensation(giving_back("put_back"))
+
 EXPECTED = Wrong(saga=saga, rule="belief-is-truth", faults=1, shown_by=("charge_card:timeout_before",))

@@ -37,6 +37,7 @@ def take_book(call: Call) -> dict:
 
 
 take_book.compensation(giving_back("put_back"))
+
 EXPECTED = Wrong(
     saga=saga,
     rule="reverted-once",

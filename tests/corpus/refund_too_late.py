@@ -30,4 +30,5 @@ def print_book(call: Call) -> dict:
 
 
 print_book.compensation(giving_back("stop_printing"))
+
 EXPECTED = Wrong(saga=saga, rule="quiescence", faults=1, shown_by=("print_book:timeout_before",))

@@ -34,6 +34,7 @@ def charge_card(call: Call) -> dict:
 
 
 charge_card.compensation(giving_back("refund"))
+
 EXPECTED = Wrong(
     saga=saga,
     rule="reverted-once",

@@ -45,4 +45,5 @@ def pay_fee(call: Call) -> dict:
 
 pay_fee.compensation(giving_back("refund_fee"))
 pay_fee.status(looking("find_fee"))
+
 EXPECTED = Right(saga=saga, faults=1)

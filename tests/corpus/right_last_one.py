@@ -31,4 +31,5 @@ def charge_card(call: Call) -> dict:
 
 charge_card.compensation(giving_back("refund"))
 charge_card.status(looking("find_charge"))
+
 EXPECTED = Right(saga=saga, faults=1, preemptions=1, requests=(BOB, CEM), units=1)

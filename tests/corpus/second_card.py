@@ -10,11 +10,16 @@ from marketsim.saga.events import OrderPlaced
 saga = Saga("second-card", "Two cards of the customer, in case that one does not work.")
 
 
+def first_card_pays(call: Call) -> bool:
+    """Whether the bank says so; it may answer a 500 instead, after the money has moved."""
+    take(call, money(100, card_of(call), TILL))
+    return call.fault != "cached_error"
+
+
 @saga.operation(service="bank")
 def charge_a_card(call: Call) -> dict:
-    """Take the money from the first card, or from the second."""
-    take(call, money(100, card_of(call), TILL))
-    if call.fault == "cached_error" and f"{call.key}#2" not in call.world.keys:
+    """Take the money from the first card, or else from the second."""
+    if not first_card_pays(call) and f"{call.key}#2" not in call.world.keys:
         call.post(money(100, f"{card_of(call)}:second", TILL), part=2)
     return {}
 

@@ -24,4 +24,5 @@ def charge_card(call: Call) -> dict:
 
 
 charge_card.compensation(giving_back("refund"))
+
 EXPECTED = Wrong(saga=saga, rule="stock-conserved", faults=1, shown_by=("charge_card:card_declined",))

@@ -37,4 +37,5 @@ def charge_card(call: Call) -> dict:
 
 
 charge_card.compensation(giving_back("refund"))
+
 EXPECTED = Wrong(saga=saga, rule="belief-is-truth", requests=(BOB, CEM), units=1)

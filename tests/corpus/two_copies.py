@@ -38,4 +38,5 @@ def wake_warehouse(call: Call) -> dict:
 
 
 counting("warehouse", [wake_warehouse])
+
 EXPECTED = Wrong(saga=saga, rule="belief-is-truth", faults=1, shown_by=("write_copy.shop:gateway_down@1",))

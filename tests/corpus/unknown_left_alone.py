@@ -27,6 +27,7 @@ def charge_card(call: Call) -> dict:
 
 
 charge_card.compensation(giving_back("refund"))
+
 EXPECTED = Wrong(
     saga=saga,
     rule="money-conserved",
