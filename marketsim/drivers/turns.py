@@ -65,12 +65,9 @@ class TurnDriver(Driver):
         """What may come next: what is due, and what may overtake it."""
         able: list[_Entry] = []
         until_us = _EVER_US
-        answers = {entry[3].want for entry in self._coming if type(entry[3]) is Came}
         for entry in sorted(self._coming):
             if entry[2].last is not None and type(entry[3]) is not Arrival:
                 continue  # Whoever has ended waits for nothing.
-            if type(entry[3]) is Arrival and entry[3].want in answers:
-                continue  # What a service says once more of a call comes after its answer.
             if entry[0] > until_us:
                 break
             able.append(entry)
