@@ -10,14 +10,14 @@ import json
 import subprocess
 import sys
 import venv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from marketsim.audit.letters import dead_letters
 from marketsim.drivers.books import Books, give_back, take
-from marketsim.explore.model import Bound, Case, case_of
+from marketsim.explore.model import Bound, Case, Exploration, case_of
 from marketsim.explore.run import replayed
 from marketsim.explore.search import explore
 from marketsim.saga import Call, Posting, Retry, Saga
@@ -25,7 +25,12 @@ from marketsim.saga.events import Event, LedgerPosted
 
 VERSION = "2.3.11"
 PRICE_MINOR = 7500
-BOUND = Bound(faults=1, crashes=1, customers=1)
+BOUNDS = {
+    "a call that fails before its effect, or is not answered after it": Bound(
+        faults=1, crashes=0, customers=1, names=("error", "timeout_after")
+    ),
+    "every fault at every call, and a process that dies": Bound(faults=1, crashes=1, customers=1),
+}
 LOST = "charge:timeout_after@1"
 WAYS = {
     "answer": "The refund takes the id of the charge from the answer.",
@@ -157,13 +162,12 @@ def case(way: str) -> Case:
 
 def said_by_ours(way: str) -> str:
     """What marketsim says of one way to refund, and what is left of the same timeout."""
-    came = explore(case(way), BOUND)
-    lines = [f"marketsim explore, {BOUND.faults} fault and {BOUND.crashes} crash:"]
-    if came.passed:
-        lines.append(f"  exhausted: {came.runs} runs, nothing found")
-    for found in came.counterexamples:
-        lines.append(f"  found, after {came.runs} runs, with {', '.join(found.faults[0])}:")
-        lines += [f"    {each.rule}: {each.message}" for each in found.findings]
+    lines = []
+    for tried, bound in BOUNDS.items():
+        came = explore(case(way), bound)
+        lines += [f"marketsim explore, {tried}:", *_explored_text(came)]
+        if not came.passed:
+            break
     left = replayed(case(way), [[LOST]])
     lines += [f"marketsim, the same saga with {LOST}:", f"  in the world: {_world(left.events)}"]
     lines += [
@@ -172,6 +176,14 @@ def said_by_ours(way: str) -> str:
         if each.state == "open"
     ]
     return "\n".join(lines)
+
+
+def _explored_text(came: Exploration) -> Iterator[str]:
+    if came.passed:
+        yield f"  exhausted: {came.runs} runs, nothing found"
+    for found in came.counterexamples:
+        yield f"  found, with {', '.join(found.faults[0])}:"
+        yield from (f"    {each.rule}: {each.message}" for each in found.findings)
 
 
 def _world(events: Iterable[Event]) -> str:

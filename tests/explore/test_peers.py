@@ -23,7 +23,7 @@ def ours() -> str:
 
 def test_the_refund_that_needs_the_answer_is_found_and_the_other_is_not(ours: str) -> None:
     from_answer, from_order = ours.split("The refund takes it from the order")
-    assert "found, after" in from_answer
+    assert "found, with charge:timeout_after@1:" in from_answer
     assert "till_minor 7500" in from_answer
     assert "exhausted: " in from_order
     assert "till_minor 0" in from_order
