@@ -262,7 +262,7 @@ def try_again(
     """
     events = list(recorded)
     end = next(index for index, event in enumerate(events) if isinstance(event, ENDS))
-    tried = {name: 0 for name in operations if saga.operations[name].revert is not None}
+    tried = dict.fromkeys(operations, 0)
     for event in events:
         if isinstance(event, CompensationStarted) and event.operation in tried:
             tried[event.operation] = event.attempt
@@ -270,7 +270,7 @@ def try_again(
     rerun.through()
     running = rerun.running
     running.run = running.engine.again(tried, reason)
-    if tried:
+    if any(saga.operations[name].revert is not None for name in tried):
         driver.expect(running, None, 0)
     return running
 
