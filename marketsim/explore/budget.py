@@ -74,6 +74,8 @@ def allows(left: Left, kind: int) -> bool:
         return turns > 0
     if kind == CRASH:
         return crashes > 0
+    if kind == CALM:
+        return False  # It would be another one in name only.
     return faults > 0 and (kind == CLEAN or (doubt if kind == DOUBT else broken))
 
 

@@ -36,6 +36,7 @@ def market_case(
         rules or {},
         {} if gateway == DEFAULT_RULE else {"payment": gateway},
         state=_state,
+        alike=True,
         made_by=(
             "marketsim.explore.marketplace:market_case",
             {"saga": saga, "policy": policy, "rules": rules, "gateway": gateway},

@@ -35,6 +35,7 @@ class Case(msgspec.Struct, frozen=True):
     services, as they stand in ``transaction.began``. ``state`` tells all that a world's services look at,
     given the present moment (microseconds since 1970), if the world's own attributes are not it.
 
+    Its customers are ``alike`` if they want the same: then it makes no difference which of them begins first.
     ``made_by`` says how another process makes the same case: ``module:function``, and its arguments.
     """
 
@@ -46,6 +47,7 @@ class Case(msgspec.Struct, frozen=True):
     rules: JSONObject = {}
     services: JSONObject = {}
     state: Callable[[Any, int], Hashable] | None = None
+    alike: bool = False
     made_by: tuple[str, JSONObject] | None = None
 
 
