@@ -59,6 +59,7 @@ __all__ = [
 
 _BY_OTHERS = ("ledger.", "order.", "notification.", "service.", "fault.", "process.", "dead_letter.")
 _STARTS = (OperationStarted, CompensationStarted)
+_STILL_TO_COME = ("given_up", "suspension_expired")
 
 
 def by_engine(event: Event) -> bool:
@@ -198,7 +199,7 @@ def _await_arrivals(
 ) -> None:
     """What services still had to say when the process died, they will say to the next one."""
     operations, now_us = running.engine.saga.operations, driver.clock.now_us
-    heard = {(each.operation, each.attempt) for each in recorded if isinstance(each, OperationLate)}
+    heard = _heard(recorded)
     pending = {(each.operation, each.attempt) for each in recorded if isinstance(each, ServiceNoted)}
     for event in recorded:
         fault = FAULTS.get(event.fault) if isinstance(event, FaultInjected) else None
@@ -219,6 +220,19 @@ def _await_arrivals(
         want = next(iter(waiting), None) or Invoke(operation, event.attempt, _intent(recorded, event))
         passed_us = now_us - parse_time(event.time)
         driver.arrive(running, want, fault, operation.time_limit_us - passed_us)
+
+
+def _heard(recorded: list[Event]) -> set[tuple[str, int]]:
+    """The calls of which was heard, late or by who waited for it, what the service still had to say."""
+    suspended = {(each.operation, each.attempt) for each in recorded if isinstance(each, OperationSuspended)}
+    heard = set[tuple[str, int]]()
+    for each in recorded:
+        if isinstance(each, OperationLate):
+            heard.add((each.operation, each.attempt))
+        elif isinstance(each, OperationSucceeded | OperationFailed):
+            told = getattr(each, "code", "") not in _STILL_TO_COME
+            heard |= suspended & {(each.operation, each.attempt)} if told else set()
+    return heard
 
 
 def _intent(recorded: list[Event], struck: FaultInjected) -> OperationStarted | None:
@@ -256,7 +270,8 @@ def try_again(
     rerun.through()
     running = rerun.running
     running.run = running.engine.again(tried, reason)
-    driver.expect(running, None, 0)
+    if any(saga.operations[name].revert is not None for name in tried):
+        driver.expect(running, None, 0)
     return running
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container
 from heapq import heappop, heappush
-from typing import NoReturn, Protocol, TypeAlias
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 import msgspec
 
@@ -17,7 +17,7 @@ from marketsim.saga.faults import FaultPlan
 from marketsim.saga.tape import Tape
 from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want, late_event
 
-__all__ = ["Arrival", "Driver", "Log", "NoWorld", "Running", "World"]
+__all__ = ["Arrival", "Driver", "Entry", "Log", "NoWorld", "Running", "World"]
 
 
 class Log(Protocol):
@@ -44,16 +44,21 @@ class NoWorld:
 
 
 class Arrival(msgspec.Struct, frozen=True, eq=False):
-    """What a service still has to say, or to do, about a call that is over for its caller."""
+    """What a service still has to say, or to do, about a call that is over for its caller.
+
+    ``answer`` is what it said, if it was asked and will say it again.
+    """
 
     want: Invoke
     fault: Fault
+    answer: Came | None = None
 
 
-_Coming: TypeAlias = (
-    tuple[int, int, Running, Came | Arrival | None] | tuple[int, int, None, Callable[[], None]]
-)
-"""What comes when (microseconds since 1970), by a number that breaks ties: to whom, and what."""
+Entry: TypeAlias = tuple[int, int, Running, Came | Arrival | None]
+"""What is coming: when it is due, its number, to whom it comes, and what it is (None: the beginning).
+
+What happens outside of every transaction comes to nobody, and is a function.
+"""
 
 
 def crashed(torn: bool) -> NoReturn:
@@ -101,7 +106,7 @@ class Driver(Calls):
     ) -> None:
         super().__init__(world, clock, _recorder(log, world, clock, watch))
         self.die = die
-        self._coming: list[_Coming] = []
+        self._coming: list[Entry] = []
         self._counter = 0
 
     def begin(
@@ -138,20 +143,25 @@ class Driver(Calls):
     def at(self, moment_us: int, happens: Callable[[], None]) -> None:
         """Have something happen outside of every transaction, at a moment (microseconds since 1970)."""
         self._counter += 1
-        heappush(self._coming, (max(moment_us, self.clock.now_us), self._counter, None, happens))
+        entry: Any = (max(moment_us, self.clock.now_us), self._counter, None, happens)
+        heappush(self._coming, entry)
 
     def forget(self) -> None:
         """Drop all that is under way, as a process does that dies."""
         self._coming.clear()
 
+    def take(self) -> Entry:
+        """The next of what is coming."""
+        return heappop(self._coming)
+
     def run(self) -> None:
         """Go on until no transaction has anything under way."""
-        coming, clock, pump = self._coming, self.clock, self.pump
+        coming, clock, take, pump = self._coming, self.clock, self.take, self.pump
         while coming:
-            due_us, _, running, came = heappop(coming)
+            due_us, _, running, came = take()
             if running is None:
                 clock.advance(due_us)
-                came()  # type: ignore[operator,misc]
+                came()
                 continue
             # Whoever has ended waits for nothing: it must not hold up the clock.
             if running.last is not None and type(came) is not Arrival:
@@ -250,7 +260,7 @@ class Driver(Calls):
         """What the engine is told of a call that was struck; what it is not told now may arrive later."""
         late = took_us > want.operation.time_limit_us
         if want.role == "action" and (fault.arrives or late):
-            self.arrive(running, want, fault, took_us)
+            self.arrive(running, want, fault, took_us, landed)
         if late:
             return Came(want, "unknown", code=fault.name, reason=fault.sentence)
         if fault.phase == "within" and landed is not None:
@@ -264,11 +274,13 @@ class Driver(Calls):
             came.code, came.result = "aborted", {"because": fault.name}
         return came
 
-    def arrive(self, running: Running, want: Invoke, fault: Fault, took_us: int) -> None:
+    def arrive(
+        self, running: Running, want: Invoke, fault: Fault, took_us: int, answer: Came | None = None
+    ) -> None:
         """Have what a service still has to say reach the engine: ``took_us`` from now, and a while."""
         point = f"{running.engine.transaction}/{want.operation.name}@{want.attempt}/arrival"
         delay_us = max(0, took_us + running.tape.between(point, *fault.arrives_us))
-        self.expect(running, Arrival(want, fault), delay_us)
+        self.expect(running, Arrival(want, fault, answer), delay_us)
 
     def _arrived(self, running: Running, arrival: Arrival) -> Came:
         """Let happen what arrives late; whoever has ended is not told, and it is only recorded."""
@@ -279,7 +291,8 @@ class Driver(Calls):
             case "refusal" | "failure" | "contradiction":
                 came = Came(want, "failed", code=fault.name, reason=fault.sentence)
             case _:
-                came = Came(want, "succeeded", running.engine.results.get(want.operation.name, {}))
+                done = running.engine.results.get(want.operation.name, {})
+                came = arrival.answer or Came(want, "succeeded", done)
         if running.last is not None:
             self.record(late_event(running.engine.transaction, want, came))
         return came

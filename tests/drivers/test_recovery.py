@@ -25,12 +25,12 @@ from marketsim.audit.checks import examine
 from marketsim.audit.letters import dead_letters
 from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock
-from marketsim.drivers.recovery import fault_plan, open_transactions, resume, same
+from marketsim.drivers.recovery import fault_plan, open_transactions, resume, same, try_again
 from marketsim.drivers.virtual import Driver, NoWorld
 from marketsim.market.purchase import purchase
 from marketsim.market.sagas import saga_of
 from marketsim.saga.definition import Retry, Saga
-from marketsim.saga.errors import Diverged, ProcessCrashed
+from marketsim.saga.errors import Diverged, Failed, ProcessCrashed
 from marketsim.saga.events import (
     ENDS,
     EffectEvent,
@@ -419,6 +419,29 @@ def balanced(market):
         assert end.type in ("transaction.compensated", "transaction.rejected")
         assert orders == []
         assert places == {"stock:supplier", "stock:available"}
+
+
+@pytest.mark.parametrize("authentication", ["authentication_required", "authentication_failed"])
+def test_a_customer_who_has_answered_does_not_answer_to_the_next_process_again(authentication):
+    market = purchased(
+        f"charge_payment:{authentication}@1", "release_stock:crash_after_effect", "place_order:abort"
+    )
+    assert "process.recovered" in market.types
+    assert "operation.late" not in market.types
+    assert errors(market.log.events) == []
+
+
+def test_what_has_no_revert_is_not_tried_again():
+    trip = (
+        Trip(shuttle=Failed("full")).book("flight", kind="pivot", revert=False).book("shuttle", revert=False)
+    )
+    events, log = trip.run(), MemoryLog()
+    (letter,) = dead_letters(events)
+    driver = Driver(log, NoWorld(), Clock(0))
+    policy, again = POLICIES["default"], [letter.operation]
+    try_again(driver, trip.saga, policy, Tape(), events, again, "why not", FaultPlan())
+    driver.run()
+    assert log.events == []
 
 
 def test_a_request_that_hung_arrives_for_the_next_process_as_what_it_was():

@@ -1,0 +1,65 @@
+"""Explore: the search, by whoever runs it, within its limits, to be taken up again."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from marketsim.explore.checkpoint import resume_survey, save_survey
+from marketsim.explore.crew import Crew
+from marketsim.explore.model import Bound, Case, Exploration, Progress
+from marketsim.explore.survey import Survey
+
+__all__ = ["explore"]
+
+_SAVE_S = 20.0
+"""How often a search is saved that has a file for it, in seconds."""
+
+
+def explore(
+    case: Case,
+    bound: Bound = Bound(),  # noqa: B008
+    *,
+    wanted: int = 1,
+    processes: int = 1,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: Path | None = None,
+    resume: Path | None = None,
+) -> Exploration:
+    """Try everything within the bound, until so many rules are seen broken as are ``wanted`` (0: all).
+
+    Whatever number of ``processes`` run it, the result is the same. ``progress`` is told after each round
+    how far it has come. What is not finished is saved in ``checkpoint``, now and then and at the end, and
+    taken up from ``resume``. Whoever interrupts it has what came of it so far. Raises InputError for a
+    file that is not of this case and bound, and OSError for one that cannot be written.
+    """
+    survey = resume_survey(resume, case, bound, wanted) if resume else Survey(case, bound, wanted)
+    with Crew(case, bound, survey.menus, survey.known, processes) as crew:
+        crew.learn([(state, left) for state, seen in survey.known.items() for left in seen])
+        end = _search(survey, crew, progress, checkpoint)
+    if checkpoint is not None and end == "limited":
+        save_survey(survey, checkpoint)
+    return survey.result(end == "exhausted", end == "interrupted")
+
+
+def _search(
+    survey: Survey, crew: Crew, progress: Callable[[Progress], None] | None, checkpoint: Path | None
+) -> Literal["exhausted", "limited", "interrupted"]:
+    """One round after the other; why there is no other one."""
+    saved_s = time.perf_counter()
+    try:
+        while not (survey.satisfied or survey.limited):
+            scripts = survey.next_round()
+            if not scripts:
+                return "exhausted"
+            survey.take_in(crew.run(scripts))
+            crew.learn(survey.added)
+            if progress is not None:
+                progress(survey.progress())
+            if checkpoint is not None and time.perf_counter() - saved_s > _SAVE_S:
+                save_survey(survey, checkpoint)
+                saved_s = time.perf_counter()
+    except KeyboardInterrupt:
+        # In the middle of a round there is nothing that could be saved: what was saved before stands.
+        return "interrupted"
+    return "limited"
