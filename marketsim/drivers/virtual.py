@@ -132,11 +132,15 @@ class Driver(Calls):
         """Drop all that is under way, as a process does that dies."""
         self._coming.clear()
 
+    def take(self) -> tuple[int, int, Running, Came | Arrival | None]:
+        """The next of what is coming."""
+        return heappop(self._coming)
+
     def run(self) -> None:
         """Go on until no transaction has anything under way."""
-        coming, clock, pump = self._coming, self.clock, self.pump
+        coming, clock, take, pump = self._coming, self.clock, self.take, self.pump
         while coming:
-            due_us, _, running, came = heappop(coming)
+            due_us, _, running, came = take()
             arrives = type(came) is Arrival
             # Whoever has ended waits for nothing: it must not hold up the clock.
             if running.last is not None and not arrives:

@@ -1,0 +1,101 @@
+"""A driver that asks the tape who moves next, where a call might have taken longer."""
+
+from collections import Counter
+from heapq import heapify, heappop
+from typing import TypeAlias
+
+from marketsim.drivers.calls import Running
+from marketsim.drivers.virtual import Arrival, Driver
+from marketsim.saga.fault import Fault
+from marketsim.saga.tape import Tape
+from marketsim.saga.wants import Came, Invoke
+
+__all__ = ["STEP_US", "TurnDriver", "Turns", "turn_of"]
+
+STEP_US = 1000
+"""How long each call takes that nothing holds up, in microseconds."""
+
+_EVER_US = 1 << 62
+_Entry: TypeAlias = tuple[int, int, Running, Came | Arrival | None]
+
+
+class Turns:
+    """The choices of who moves next, each at a point of its own; it outlives the process that dies."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self._asked = Counter[str]()
+
+    def choose(self, point: str, alternatives: int) -> int:
+        """Which of the alternatives comes next; a point that comes again is told apart by its number."""
+        self._asked[point] += 1
+        times = self._asked[point]
+        return self.tape.draw(f"{point}#{times}" if times > 1 else point, alternatives)
+
+
+class TurnDriver(Driver):
+    """Whoever moved last goes on, unless the ``turns`` on the tape have it otherwise.
+
+    An answer may take as long as its call's time limit, and a transaction may begin whenever it likes:
+    until then what is due later may come first. At the point ``tx-1/charge_payment@1/turn`` the tape is
+    asked whether that answer comes (0), or which of the others does. Nothing else is left to chance:
+    every call takes STEP_US, and a pause its own time.
+    """
+
+    turns = Turns(Tape())
+    _last: Running | None = None
+
+    def take(self) -> _Entry:
+        """The next of what is coming, as the tape has it."""
+        coming = self._coming
+        able = self._able() if len(coming) > 1 else coming
+        if len(able) < 2:
+            entry = heappop(coming)
+        else:
+            first = next((each for each in able if each[2] is self._last), able[0])
+            able.remove(first)
+            able.insert(0, first)
+            entry = able[self.turns.choose(turn_of(first), len(able))]
+            coming.remove(entry)
+            heapify(coming)
+        self._last = entry[2]
+        return entry
+
+    def _able(self) -> list[_Entry]:
+        """What may come next: what is due, and what may overtake it."""
+        able: list[_Entry] = []
+        until_us = _EVER_US
+        for entry in sorted(self._coming):
+            if entry[2].last is not None and type(entry[3]) is not Arrival:
+                continue  # Whoever has ended waits for nothing.
+            if entry[0] > until_us:
+                break
+            able.append(entry)
+            until_us = min(until_us, entry[0] + _slack_us(entry[3]))
+        return able
+
+    def took_us(self, running: Running, want: Invoke, fault: Fault | None) -> int:
+        """How long the answer to a call takes, in microseconds."""
+        slow = fault is not None and fault.slow
+        return want.operation.time_limit_us if slow else min(STEP_US, want.operation.time_limit_us)
+
+
+def turn_of(entry: _Entry) -> str:
+    """The point at which it is chosen whether this comes."""
+    running, came = entry[2], entry[3]
+    name = running.engine.transaction
+    if came is None:
+        return f"{name}/turn"
+    want = came.want
+    if not isinstance(want, Invoke):
+        return f"{name}/{getattr(came, 'outcome', '')}/turn"
+    return f"{name}/{want.operation.point(want.role)}@{want.attempt}/turn"
+
+
+def _slack_us(came: Came | Arrival | None) -> int:
+    """How much later than it is due this may come."""
+    if came is None:
+        return _EVER_US >> 1
+    if isinstance(came, Came) and isinstance(came.want, Invoke):
+        return came.want.operation.time_limit_us
+    return 0
