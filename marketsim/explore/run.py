@@ -1,7 +1,7 @@
 """One run of a case: through every fault and crash, then healed, and judged at both ends."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import msgspec
 
@@ -10,15 +10,15 @@ from marketsim.audit.findings import ERROR, Finding
 from marketsim.audit.letters import dead_letters
 from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock
-from marketsim.drivers.recovery import open_transactions, resume, try_again
+from marketsim.drivers.recovery import deaths_in, open_transactions, resume, try_again
 from marketsim.drivers.turns import TurnDriver, Turns
 from marketsim.explore.model import Case
 from marketsim.saga.errors import ProcessCrashed
 from marketsim.saga.events import Event, TransactionAbandoned, TransactionBegan, TransactionStuck
-from marketsim.saga.faults import FaultPlan
+from marketsim.saga.faults import FaultPlan, parse_fault
 from marketsim.saga.tape import Tape
 
-__all__ = ["HEALED", "START_US", "Judged", "Runner"]
+__all__ = ["HEALED", "START_US", "Judged", "PlanOf", "Runner", "errors_in", "replayed"]
 
 START_US = 1_767_225_600_000_000
 """When every run begins, in microseconds since 1970: 2026-01-01."""
@@ -26,27 +26,54 @@ START_US = 1_767_225_600_000_000
 HEALED = "the faults are over"
 """Why a revert is tried again when the faults have stopped."""
 
+PlanOf: TypeAlias = Callable[[int, list[Event]], FaultPlan]
+
 PROCESSES_MAX = 50
 """How many processes may die in one run."""
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What came of a run: the errors that the checks find, and whether they show only when it is healed."""
+    """What came of a run: the errors that the checks find, and whether they show only when it is healed.
+
+    ``events`` is the whole stream, with what came before the case's transactions.
+    """
 
     findings: tuple[Finding, ...]
     healed: bool
+    events: list[Event]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that are broken, by name."""
+        return tuple(sorted({finding.rule for finding in self.findings}))
+
+
+def replayed(case: Case, faults: Sequence[Sequence[str]], turns: Mapping[str, int] | None = None) -> Judged:
+    """One run with the faults of each customer, as a scenario has them, and the turns of a counterexample.
+
+    There are as many customers as lists of faults. Raises InputError for what is no fault of the saga.
+    """
+
+    def plan_of(number: int, recorded: list[Event]) -> FaultPlan:
+        rules = [parse_fault(text, case.sagas[number]) for text in faults[number]]
+        deaths = deaths_in(recorded) if recorded else 0
+        return FaultPlan(each for each in rules if each.fault.outcome != "crash" or each.fault.deaths > deaths)
+
+    return Runner(case, len(faults), plan_of, Tape(None, turns)).run()
 
 
 class Runner:
-    """Runs a case once. ``plans`` has the faults of each customer; ``turns`` chooses who moves next."""
+    """Runs a case once, for so many customers.
 
-    def __init__(
-        self, case: Case, plans: Sequence[FaultPlan], tape: Tape, *, texts: Sequence[Sequence[str]] = ()
-    ) -> None:
+    ``plan_of`` gives the faults of each of them (numbered from 0), told what is recorded of it so far;
+    what else there is to choose is drawn from the tape.
+    """
+
+    def __init__(self, case: Case, customers: int, plan_of: PlanOf, tape: Tape) -> None:
         self.case = case
-        self.plans = plans
+        self.customers = customers
+        self.plan_of = plan_of
         self.tape = tape
-        self.texts = texts
         self.turns = Turns(tape)
         self.world, opening = case.opening()
         self.log = MemoryLog()
@@ -61,10 +88,10 @@ class Runner:
     def run(self) -> Judged:
         """From the beginning to the healed end."""
         self.through_faults()
-        findings = _errors(self.examination.finish())
+        findings = errors_in(self.examination)
         if findings:
-            return Judged(findings, healed=False)
-        return Judged(self._heal(), healed=True)
+            return Judged(findings, False, self.log.events)
+        return Judged(self._heal(), True, self.log.events)
 
     def through_faults(self) -> None:
         """Run all transactions to their ends, in as many processes as it takes."""
@@ -88,12 +115,13 @@ class Runner:
         events = self.log.events[self.opening :]
         for recorded in open_transactions(events).values():
             number = int(recorded[0].transaction.rpartition("-")[2]) - 1  # type: ignore[attr-defined]
-            saga, plan = self.case.sagas[number], self.plans[number]
+            saga, plan = self.case.sagas[number], self.plan_of(number, recorded)
             resume(driver, saga, self.case.policy, self.tape, recorded, plan)
         begun = {event.transaction for event in events if isinstance(event, TransactionBegan)}
-        for number, plan in enumerate(self.plans):
+        for number in range(self.customers):
             began = self._began(number)
             if began.transaction not in begun:
+                plan = self.plan_of(number, [])
                 driver.begin(self.case.sagas[number], self.case.policy, self.tape, began, plan)
 
     def _began(self, number: int) -> TransactionBegan:
@@ -104,7 +132,6 @@ class Runner:
             policy=case.policy.name,
             request=case.requests[number],
             seed=0,
-            faults=list(self.texts[number]) if self.texts else [],
             rules=case.rules,
             services=case.services,
         )
@@ -127,9 +154,16 @@ class Runner:
 
     def _try_again(self, driver: TurnDriver, events: list[Event]) -> None:
         names = [letter.operation for letter in dead_letters(events) if letter.state == "open"]
+        if not names:
+            return
         number = int(events[0].transaction.rpartition("-")[2]) - 1  # type: ignore[attr-defined]
         saga, policy = self.case.sagas[number], self.case.policy
         try_again(driver, saga, policy, Tape(), events, names, HEALED, FaultPlan())
+
+
+def errors_in(examination: Examination) -> tuple[Finding, ...]:
+    """The errors among the findings of an examination, which ends with it."""
+    return _errors(examination.finish())
 
 
 def _errors(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -162,4 +196,3 @@ def _still_waiting(events: list[Event]) -> tuple[Finding, ...]:
     )
 
 
-Factory = Callable[[], tuple[Any, Sequence[Event]]]

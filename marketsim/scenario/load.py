@@ -73,6 +73,7 @@ def load_scenario(path: Path) -> Scenario:
         rules=rules,
         gateway=file.gateway,
         saga=file.saga,
+        choices=None if file.choices is UNSET else file.choices,
         purchases=file.purchases,
         starts_us=_starts_us(document, file.purchases),
         expect=[_expectation(document, index) for index in range(len(file.expect))],

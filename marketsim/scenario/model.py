@@ -39,10 +39,12 @@ PURCHASES_MAX = 10_000
 
 _INTEGER_MAX = 2**53 - 1
 _FAULTS_MAX = 100
+_CHOICES_MAX = 1000
 
 Outcome: TypeAlias = Literal["committed", "rejected", "compensated", "stuck", "abandoned"]
 
 _Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+_Choice: TypeAlias = Annotated[str, Meta(min_length=1, max_length=300)]
 _Count: TypeAlias = Annotated[int, Meta(ge=0, le=_INTEGER_MAX)]
 _Units: TypeAlias = Annotated[int, Meta(ge=-_INTEGER_MAX, le=_INTEGER_MAX)]
 _Seed: TypeAlias = Annotated[int, Meta(ge=0, le=_INTEGER_MAX)]
@@ -203,6 +205,13 @@ class ScenarioFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         DEFAULT_RULE
     )
     saga: Annotated[str, Meta(description="The saga that each purchase runs.")] = "purchase"
+    choices: Annotated[
+        Annotated[dict[_Choice, _Count], Meta(max_length=_CHOICES_MAX)] | UnsetType,
+        Meta(
+            description="Who moves next, by its point, as in tx-1/charge_payment@1/turn: 1, where another one "
+            "is to come first. With it, even if it is empty, nothing is left to chance.",
+        ),
+    ] = UNSET
     guardrails: Annotated[
         list[dict[str, Any]],
         Meta(
@@ -216,7 +225,7 @@ class Scenario(msgspec.Struct, frozen=True):
     """A scenario whose every name exists: what a file says, and the document to find its lines in.
 
     ``starts_us`` has for each purchase when it starts, in microseconds from the start of the run;
-    it is empty if they run one after another.
+    it is empty if they run one after another. ``choices`` say who moves next (None: whoever is due).
     """
 
     name: str
@@ -228,6 +237,7 @@ class Scenario(msgspec.Struct, frozen=True):
     rules: JSONObject
     gateway: str
     saga: str
+    choices: dict[str, int] | None
     purchases: list[Purchase]
     starts_us: list[int]
     expect: list[Expectation]

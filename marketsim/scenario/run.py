@@ -13,6 +13,7 @@ from marketsim.audit.findings import Finding
 from marketsim.audit.log import LogReader, MemoryLog
 from marketsim.drivers.clock import Clock, parse_time, span_us
 from marketsim.drivers.recovery import deaths_in, fault_plan, open_transactions, resume
+from marketsim.drivers.turns import TurnDriver, Turns
 from marketsim.drivers.virtual import Driver, Log
 from marketsim.market.directory import create_market, open_market, opening_events
 from marketsim.market.gateway import DEFAULT_RULE
@@ -147,6 +148,9 @@ class _Runner:
         self.world = world
         self.watch = watch
         self.clock = Clock(parse_time(START))
+        scripted = scenario.choices is not None
+        self.tape = Tape(None, scenario.choices) if scripted else Tape(scenario.seed)
+        self.turns = Turns(self.tape) if scripted else None
 
     def run(self) -> None:
         """All purchases: at their own times, or one after another."""
@@ -161,13 +165,20 @@ class _Runner:
         """Run these purchases on one clock to their ends, in as many processes as it takes."""
         before = len(self.log.events)
         while True:
-            driver = Driver(self.log, self.world, self.clock, watch=self.watch)
+            driver = self._driver()
             try:
                 self._begin(driver, numbers, self.log.events[before:])
                 driver.run()
                 return
             except ProcessCrashed:
                 continue
+
+    def _driver(self) -> Driver:
+        if self.turns is None:
+            return Driver(self.log, self.world, self.clock, watch=self.watch)
+        driver = TurnDriver(self.log, self.world, self.clock, watch=self.watch)
+        driver.turns = self.turns
+        return driver
 
     def _begin(self, driver: Driver, numbers: list[int], events: list[Event]) -> None:
         """Take up what a dead process left open, and have begin what has not begun."""
@@ -176,7 +187,7 @@ class _Runner:
             assert isinstance(began, TransactionBegan)
             saga = saga_of(began)
             plan = fault_plan(began, saga, deaths=deaths_in(recorded))
-            resume(driver, saga, self.policy, Tape(began.seed), recorded, plan)
+            resume(driver, saga, self.policy, self.tape, recorded, plan)
         begun = {event.transaction for event in events if isinstance(event, TransactionBegan)}
         for number in numbers:
             began = self._began(number)
@@ -184,7 +195,7 @@ class _Runner:
                 saga = saga_of(began)
                 plan = fault_plan(began, saga)
                 delay_us = self._delay_us(number)
-                driver.begin(saga, self.policy, Tape(began.seed), began, plan, delay_us=delay_us)
+                driver.begin(saga, self.policy, self.tape, began, plan, delay_us=delay_us)
 
     def _began(self, number: int) -> TransactionBegan:
         scenario = self.scenario
