@@ -10,16 +10,17 @@ import msgspec
 from marketsim.audit.findings import ERROR, Finding
 from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock
-from marketsim.drivers.virtual import Driver
+from marketsim.drivers.virtual import Driver, Running
 from marketsim.explore.lint import lint
 from marketsim.explore.model import Bound, Case, Exploration
 from marketsim.explore.operators import Mutant, Operator, mutant, places_of
+from marketsim.explore.run import START_US
 from marketsim.explore.search import explore as search
 from marketsim.explore.wrong_handlers import HANDLERS
 from marketsim.explore.wrong_policies import POLICY_RULES
 from marketsim.explore.wrong_shapes import SHAPES
 from marketsim.saga.errors import InputError, nearest, quoted
-from marketsim.saga.events import ENDS, EffectEvent, Event, ServiceNoted, TransactionBegan
+from marketsim.saga.events import ENDS, EffectEvent, Event, OperationSucceeded, ServiceNoted, TransactionBegan
 from marketsim.saga.tape import Tape
 
 __all__ = ["OPERATORS", "Explore", "Verdict", "mutants_of", "mutation_score"]
@@ -77,8 +78,8 @@ def mutation_score(
     """
 
     @cache
-    def found_before(bound: Bound) -> frozenset[object]:
-        return frozenset(_shown(each) for each in explore(case, bound, wanted=0).counterexamples)
+    def found_before(bound: Bound) -> dict[str, int]:
+        return _sizes(explore(case, bound, wanted=0))
 
     verdicts = []
     for each in mutants_of(case, operators):
@@ -94,7 +95,7 @@ def _verdict(
     case: Case,
     bounds: Sequence[Bound],
     explore: Explore,
-    found_before: Callable[[Bound], frozenset[object]],
+    found_before: Callable[[Bound], dict[str, int]],
     refused: Sequence[Case],
 ) -> Verdict:
     finding = _linted(made, case)
@@ -108,14 +109,25 @@ def _verdict(
         exploration = explore(made.case, bound, wanted=len(known) + 1)
         runs += exploration.runs
         for each in exploration.counterexamples:
-            if _shown(each) not in known:
-                return Verdict(made, "explore", each.findings[0], each.faults, runs)
-    calm = _calm_difference(made.case, case)
+            finding = next((one for one in each.findings if _is_news(one, each.size, known)), None)
+            if finding is not None:
+                return Verdict(made, "explore", finding, each.faults, runs)
+    calm = _calm_difference(made.case, case, max(bound.customers for bound in bounds))
     return Verdict(made, "calm run" if calm else "", calm, runs=runs)
 
 
-def _shown(counterexample: object) -> object:
-    return (counterexample.faults, tuple(counterexample.turns.items()))  # type: ignore[attr-defined]
+def _sizes(exploration: Exploration) -> dict[str, int]:
+    """The size of the smallest counterexample for each rule that is broken."""
+    sizes: dict[str, int] = {}
+    for each in exploration.counterexamples:
+        for rule in each.rules:
+            sizes[rule] = min(sizes.get(rule, each.size), each.size)
+    return sizes
+
+
+def _is_news(finding: Finding, size: int, known: dict[str, int]) -> bool:
+    """Whether a finding is not one that the case itself has, with as many faults."""
+    return size < known.get(finding.rule, size + 1)
 
 
 def _linted(made: Mutant, case: Case) -> Finding | None:
@@ -133,7 +145,7 @@ def _lets_through(made: Mutant, refused: Sequence[Case]) -> bool:
 
 
 def _is_turned_away(case: Case) -> bool:
-    driver, running = _begun(case, [])
+    driver, (running,) = _begun(case, 1, [])
     try:
         return driver.ask(running) is not None
     except Exception:  # It broke where the guardrail would have kept it from going.
@@ -143,23 +155,27 @@ def _is_turned_away(case: Case) -> bool:
 # The calm run.
 
 
-def _begun(case: Case, heard: list[Event]):  # type: ignore[no-untyped-def]
+def _begun(case: Case, customers: int, heard: list[Event]) -> tuple[Driver, list[Running]]:
     world, _ = case.opening()
-    driver = Driver(MemoryLog(), world, Clock(), watch=heard.append)
-    began = TransactionBegan(
-        transaction="tx-1",
-        saga=case.sagas[0].name,
-        policy=case.policy.name,
-        request=case.requests[0],
-        seed=0,
-        services=case.services,
-    )
-    return driver, driver.begin(case.sagas[0], case.policy, Tape(), began)
+    driver = Driver(MemoryLog(), world, Clock(START_US), watch=heard.append)
+    running = []
+    for number in range(min(customers, len(case.requests))):
+        saga = case.sagas[number]
+        began = TransactionBegan(
+            transaction=f"tx-{number + 1}",
+            saga=saga.name,
+            policy=case.policy.name,
+            request=case.requests[number],
+            seed=0,
+            services=case.services,
+        )
+        running.append(driver.begin(saga, case.policy, Tape(), began))
+    return driver, running
 
 
-def _calm_difference(wrong: Case, right: Case) -> Finding | None:
-    """What one customer gets if nothing goes wrong, and would not, or the other way round."""
-    expected, actual = _done(right), _done(wrong)
+def _calm_difference(wrong: Case, right: Case, customers: int) -> Finding | None:
+    """What customers get who come at once if nothing goes wrong, and did not get before, or the reverse."""
+    expected, actual = _done(right, customers), _done(wrong, customers)
     missing, more = expected - actual, actual - expected
     if not missing and not more:
         return None
@@ -168,15 +184,17 @@ def _calm_difference(wrong: Case, right: Case) -> Finding | None:
     return Finding("calm-run", ERROR, message, expected=told[0], actual=told[1])
 
 
-def _done(case: Case) -> Counter[str]:
-    """How a run ends, and what takes effect in it."""
+def _done(case: Case, customers: int) -> Counter[str]:
+    """What is answered and takes effect in a run, and how it ends."""
     heard: list[Event] = []
-    driver, _ = _begun(case, heard)
+    driver, _ = _begun(case, customers, heard)
     driver.run()
     return Counter(text for event in heard if (text := _told(event)))
 
 
 def _told(event: Event) -> str:
+    if isinstance(event, OperationSucceeded):
+        return f"{event.operation} answers {event.result}"
     if isinstance(event, ENDS):
         return event.type
     if not isinstance(event, EffectEvent) or isinstance(event, ServiceNoted):
