@@ -69,6 +69,7 @@ def money_conserved(story: Story) -> Iterator[Finding]:
     if isinstance(story.end, TransactionCommitted):
         if story.placed:
             yield from _price_paid(story)
+            yield from _price_of_lines(story)
         yield from _leftovers(story, "money-conserved", MONEY_AUTHORIZED)
     elif any(story.net.values()):
         yield from _leftovers(story, "money-conserved", MONEY)
@@ -157,6 +158,27 @@ def _price_paid(story: Story) -> Iterator[Finding]:
         price, paid = prices.get(currency, 0), taken.get(currency, 0)
         if price != paid:
             yield _price_finding(story, currency, price, paid)
+
+
+def _price_of_lines(story: Story) -> Iterator[Finding]:
+    """An order costs what its lines cost, as far as they say so; of two, there is one too many already."""
+    standing = [order for orders in story.orders_standing().values() for order in orders]
+    for order in standing if len(standing) == 1 else ():
+        lines = [(line.get("price_minor"), line.get("quantity")) for line in order.lines]
+        if not lines or not all(type(each) is int for line in lines for each in line):
+            continue
+        price = sum(price_minor * quantity for price_minor, quantity in lines)
+        if price != order.total_minor:
+            minor = f"{order.currency} in minor units"
+            yield found(
+                "money-conserved",
+                ERROR,
+                f"order {order.order} is of {order.total_minor} {minor}, and its lines cost {price} {minor}",
+                order,
+                expected=f"{price} {minor}",
+                actual=f"{order.total_minor} {minor}",
+                difference=f"{order.total_minor - price} {minor}",
+            )
 
 
 def _price_finding(story: Story, currency: str, price: int, paid: int) -> Finding:
