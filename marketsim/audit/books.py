@@ -164,11 +164,8 @@ def _price_of_lines(story: Story) -> Iterator[Finding]:
     """An order costs what its lines cost, as far as they say so; of two, there is one too many already."""
     standing = [order for orders in story.orders_standing().values() for order in orders]
     for order in standing if len(standing) == 1 else ():
-        lines = [(line.get("price_minor"), line.get("quantity")) for line in order.lines]
-        if not lines or not all(type(each) is int for line in lines for each in line):
-            continue
-        price = sum(price_minor * quantity for price_minor, quantity in lines)
-        if price != order.total_minor:
+        price = _price_of(order)
+        if price is not None and price != order.total_minor:
             minor = f"{order.currency} in minor units"
             yield found(
                 "money-conserved",
@@ -179,6 +176,17 @@ def _price_of_lines(story: Story) -> Iterator[Finding]:
                 actual=f"{order.total_minor} {minor}",
                 difference=f"{order.total_minor - price} {minor}",
             )
+
+
+def _price_of(order: OrderPlaced) -> int | None:
+    """What the lines of an order cost; None if they do not say so."""
+    price = 0
+    for line in order.lines:
+        price_minor, quantity = line.get("price_minor"), line.get("quantity")
+        if not isinstance(price_minor, int) or not isinstance(quantity, int):
+            return None
+        price += price_minor * quantity
+    return price if order.lines else None
 
 
 def _price_finding(story: Story, currency: str, price: int, paid: int) -> Finding:

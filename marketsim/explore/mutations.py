@@ -7,26 +7,43 @@ from typing import Protocol
 
 import msgspec
 
+from marketsim.audit.checks import examine
 from marketsim.audit.findings import ERROR, Finding
 from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock
 from marketsim.drivers.virtual import Driver, Running
+from marketsim.explore.accepted import Accepted, accepted
 from marketsim.explore.lint import lint
 from marketsim.explore.model import Bound, Case, Exploration
 from marketsim.explore.operators import Mutant, Operator, mutant, places_of
-from marketsim.explore.run import START_US
+from marketsim.explore.run import START_US, replayed
 from marketsim.explore.search import explore as search
 from marketsim.explore.wrong_handlers import HANDLERS
 from marketsim.explore.wrong_policies import POLICY_RULES
 from marketsim.explore.wrong_shapes import SHAPES
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import ENDS, EffectEvent, Event, OperationSucceeded, ServiceNoted, TransactionBegan
+from marketsim.saga.faults import places
 from marketsim.saga.tape import Tape
+from marketsim.saga.taxonomy import FAULTS
 
-__all__ = ["OPERATORS", "Explore", "Verdict", "mutants_of", "mutation_score"]
+__all__ = ["BOUNDS", "OPERATORS", "Explore", "Verdict", "mutants_of", "mutation_score"]
 
 OPERATORS: dict[str, Operator] = {each.name: each for each in (*SHAPES, *HANDLERS, *POLICY_RULES)}
 """Every operator by its name."""
+
+
+BOUNDS: tuple[Bound, ...] = (
+    Bound(faults=1, crashes=0, preemptions=0, customers=1),
+    Bound(faults=0, crashes=1, preemptions=0, customers=1),
+    Bound(faults=0, crashes=0, preemptions=3, customers=2),
+    Bound(faults=2, crashes=0, preemptions=0, customers=1),
+    Bound(faults=1, crashes=1, preemptions=0, customers=1),
+)
+"""Within which mutants are looked at by default: one thing that goes wrong, and then two."""
+
+_STRICT = ["messages-called-back"]
+"""The strict checks that an exploration does not make: of what must hold in a run with one fault."""
 
 
 class Explore(Protocol):
@@ -40,9 +57,10 @@ class Explore(Protocol):
 class Verdict(msgspec.Struct, frozen=True):
     """What came of a mutant.
 
-    ``killed_by`` says who noticed: ``lint``, ``guardrails``, ``explore`` (the checks, in a run with the
-    ``faults`` of each customer), or ``calm run`` (with no fault at all it does something else); it is
-    empty if nobody did. ``runs`` is how many were made.
+    ``killed_by`` says who noticed: ``lint``; ``guardrails`` (one let through what it must turn away);
+    ``explore`` (the checks, in a run with the ``faults`` of each customer); ``strict`` (a strict check, in a
+    run with one fault); or ``calm run`` (with no fault at all it does something else). It is empty if
+    nobody did, and ``accepted`` may say why that is right. ``runs`` is how many were made.
     """
 
     mutant: Mutant
@@ -50,6 +68,12 @@ class Verdict(msgspec.Struct, frozen=True):
     finding: Finding | None = None
     faults: tuple[tuple[str, ...], ...] = ()
     runs: int = 0
+    accepted: Accepted | None = None
+
+    @property
+    def survived(self) -> bool:
+        """Whether nobody noticed, and there is no reason why."""
+        return not self.killed_by and self.accepted is None
 
 
 def mutants_of(case: Case, operators: Iterable[str] = ()) -> Iterator[Mutant]:
@@ -64,7 +88,7 @@ def mutants_of(case: Case, operators: Iterable[str] = ()) -> Iterator[Mutant]:
 
 def mutation_score(
     case: Case,
-    bounds: Sequence[Bound],
+    bounds: Sequence[Bound] = BOUNDS,
     explore: Explore = search,
     *,
     operators: Iterable[str] = (),
@@ -112,8 +136,13 @@ def _verdict(
             finding = next((one for one in each.findings if _is_news(one, each.size, known)), None)
             if finding is not None:
                 return Verdict(made, "explore", finding, each.faults, runs)
+    found = _strictly(made, case)
+    if found is not None:
+        return Verdict(made, "strict", found[0], ((found[1],),), runs)
     calm = _calm_difference(made.case, case, max(bound.customers for bound in bounds))
-    return Verdict(made, "calm run" if calm else "", calm, runs=runs)
+    if calm is not None:
+        return Verdict(made, "calm run", calm, runs=runs)
+    return Verdict(made, runs=runs, accepted=accepted(made, case))
 
 
 def _sizes(exploration: Exploration) -> dict[str, int]:
@@ -150,6 +179,27 @@ def _is_turned_away(case: Case) -> bool:
         return driver.ask(running) is not None
     except Exception:  # It broke where the guardrail would have kept it from going.
         return False
+
+
+# One fault, and the strict checks.
+
+
+def _strictly(made: Mutant, case: Case) -> tuple[Finding, str] | None:
+    """What a strict check finds in a run with one fault, and not in that of the case itself; and the fault."""
+    for fault in (
+        f"{place}:{each.name}" for each in FAULTS.values() for place in places(each, case.sagas[0])
+    ):
+        target = fault.partition(":")[0]
+        if target not in made.case.sagas[0].targets():
+            continue
+        finding = next(iter(_strict_findings(made.case, fault)), None)
+        if finding is not None and not _strict_findings(case, fault):
+            return finding, fault
+    return None
+
+
+def _strict_findings(case: Case, fault: str) -> list[Finding]:
+    return examine(replayed(case, [[fault]]).events, _STRICT)
 
 
 # The calm run.
