@@ -58,15 +58,17 @@ class Verdict(msgspec.Struct, frozen=True):
     """What came of a mutant.
 
     ``killed_by`` says who noticed: ``lint``; ``guardrails`` (one let through what it must turn away);
-    ``explore`` (the checks, in a run with the ``faults`` of each customer); ``strict`` (a strict check, in a
-    run with one fault); or ``calm run`` (with no fault at all it does something else). It is empty if
-    nobody did, and ``accepted`` may say why that is right. ``runs`` is how many were made.
+    ``explore`` (the checks, in a run with the ``faults`` of each customer, who take turns as ``turns``
+    has it); ``strict`` (a strict check, in a run with one fault); or ``calm run`` (with no fault at all it
+    does something else). It is empty if nobody did, and ``accepted`` may say why that is right. ``runs``
+    is how many were made.
     """
 
     mutant: Mutant
     killed_by: str = ""
     finding: Finding | None = None
     faults: tuple[tuple[str, ...], ...] = ()
+    turns: dict[str, int] = {}
     runs: int = 0
     accepted: Accepted | None = None
 
@@ -135,10 +137,10 @@ def _verdict(
         for each in exploration.counterexamples:
             finding = next((one for one in each.findings if _is_news(one, each.size, known)), None)
             if finding is not None:
-                return Verdict(made, "explore", finding, each.faults, runs)
+                return Verdict(made, "explore", finding, each.faults, each.turns, runs)
     found = _strictly(made, case)
     if found is not None:
-        return Verdict(made, "strict", found[0], ((found[1],),), runs)
+        return Verdict(made, "strict", found[0], ((found[1],),), runs=runs)
     calm = _calm_difference(made.case, case, max(bound.customers for bound in bounds))
     if calm is not None:
         return Verdict(made, "calm run", calm, runs=runs)
@@ -185,7 +187,7 @@ def _is_turned_away(case: Case) -> bool:
 
 
 def _strictly(made: Mutant, case: Case) -> tuple[Finding, str] | None:
-    """What a strict check finds in a run with one fault, and not in that of the case itself; and the fault."""
+    """What a strict check finds in a run with one fault, and not in the case's own; and the fault."""
     for fault in (
         f"{place}:{each.name}" for each in FAULTS.values() for place in places(each, case.sagas[0])
     ):
