@@ -40,6 +40,7 @@ def _both(operator: str, place: str, kind: Kind, reason: str) -> tuple[Accepted,
 _AT_LEAST_ONCE = "messages go out at least once: told twice is not held against anybody, as in sent_twice"
 _NOT_BELIEVED = "a revert is believed only when its probe finds nothing left, whatever it says itself"
 _LOOKS = "its service looks at what stands, and not at the key of the revert"
+_LOOKS_FORWARD = "its service looks at what is captured already, and not at the key"
 _REFUSED_AGAIN = "what the service itself refuses it refuses again; a decline is told by no handler"
 _SOONER = "it gives up sooner: fewer are sold, and what was done is reverted"
 _TWO_AT_ONE_CALL = "a part that stands behind a lost answer takes two faults at one call"
@@ -74,6 +75,11 @@ ACCEPTED: tuple[Accepted, ...] = (
         "reserve_stock",
         "harmless",
         "the order finds that nothing is held, and all is reverted",
+    ),
+    Accepted("checkout", "new-key-per-attempt", "capture_payment", "equivalent", _LOOKS_FORWARD),
+    Accepted("checkout", "forget-keys", "capture_payment", "equivalent", _LOOKS_FORWARD),
+    Accepted(
+        "checkout", "skip-fence", "capture_payment", "equivalent", "what it would take is let go by then"
     ),
     *_both("swallow-error", "notify_customer", "equivalent", "it fails only where its revert was first"),
     *_both(
