@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "report": "report",
     "webhooks": "webhooks",
     "sagas": "sagas",
+    "lint": "lint",
     "faults": "faults",
     "policies": "faults",
 }
