@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "report": "report",
     "webhooks": "webhooks",
     "sagas": "sagas",
+    "lint": "lint",
     "faults": "faults",
     "policies": "faults",
 }

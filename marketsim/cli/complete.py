@@ -6,7 +6,7 @@ from pathlib import Path
 
 from marketsim.saga.errors import MarketsimError
 
-__all__ = ["faults", "policies", "products", "scenarios", "transactions", "webhooks"]
+__all__ = ["faults", "policies", "products", "sagas", "scenarios", "transactions", "webhooks"]
 
 
 def scenarios(incomplete: str) -> list[str]:
@@ -21,6 +21,13 @@ def policies(incomplete: str) -> list[str]:
     from marketsim.saga.policies import POLICIES
 
     return _starting(incomplete, POLICIES)
+
+
+def sagas(incomplete: str) -> list[str]:
+    """The built-in sagas."""
+    from marketsim.market.sagas import SAGAS
+
+    return _starting(incomplete, SAGAS)
 
 
 def faults(incomplete: str) -> list[str]:

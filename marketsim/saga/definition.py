@@ -364,16 +364,20 @@ class Saga:
                 revert_ttl_us=revert_ttl_us,
                 of=of,
             )
-            self._check(made)
-            self.operations[made.name] = made
-            self.followers[made.name] = []
-            for name in made.after:
-                self.followers[name].append(made)
-            self.waits[made.name] = len(made.after)
-            self.first += [] if made.after else [made]
-            return made
+            return self.add(made)
 
         return declare
+
+    def add(self, made: Operation) -> Operation:
+        """Take in an operation that is made already as the next one. Raises DefinitionError as above."""
+        self._check(made)
+        self.operations[made.name] = made
+        self.followers[made.name] = []
+        for name in made.after:
+            self.followers[name].append(made)
+        self.waits[made.name] = len(made.after)
+        self.first += [] if made.after else [made]
+        return made
 
     def guardrail(self, rule: Guardrail) -> Guardrail:
         """Declare a rule that a request must keep before anything starts (a decorator)."""

@@ -13,7 +13,7 @@ from marketsim.cli.render.theme import Glyphs
 from marketsim.cli.render.words import with_money
 from marketsim.market.money import CURRENCIES, format_minor
 
-__all__ = ["show_findings", "show_summary"]
+__all__ = ["show_finding", "show_findings", "show_summary"]
 
 _ENDS = {
     "committed": ("PURCHASED", "good"),
@@ -61,7 +61,7 @@ def show_findings(
     mark = (f"{glyphs.failed} ", "bad") if errors else (f"{glyphs.done} ", "good")
     _print(console, Text.assemble(("  checks  ", "name"), mark, verdict), 10)
     for each in findings:
-        _show_finding(each, console, glyphs)
+        show_finding(each, console, glyphs)
 
 
 def _counted(findings: Sequence[Finding]) -> str:
@@ -71,7 +71,8 @@ def _counted(findings: Sequence[Finding]) -> str:
     return ", ".join(f"{count:,} {name}{'s' if count > 1 else ''}" for name, count in counts.items())
 
 
-def _show_finding(finding: Finding, console: Console, glyphs: Glyphs) -> None:
+def show_finding(finding: Finding, console: Console, glyphs: Glyphs) -> None:
+    """Print one finding: its rule and place, the evidence, and the remedy."""
     style = "bad" if finding.severity == "error" else "warn"
     line = f"{finding.file}:{finding.line}" if finding.line else ""
     place = ", ".join(

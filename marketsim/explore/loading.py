@@ -1,0 +1,98 @@
+"""A saga of somebody's own, loaded by the place that is named: FILE.py:NAME or PACKAGE.MODULE:NAME."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from marketsim.market.sagas import SAGAS, saga_named
+from marketsim.saga.definition import Saga
+from marketsim.saga.errors import InputError, nearest, quoted
+
+__all__ = ["is_place", "load", "load_saga"]
+
+LoadedT = TypeVar("LoadedT")
+
+_SHAPE = "write path/to/file.py:NAME or package.module:NAME"
+
+
+def is_place(text: str) -> bool:
+    """Whether this names a place in somebody's own code, and not one of the built-in sagas."""
+    return text not in SAGAS and (":" in text or text.endswith(".py") or "/" in text)
+
+
+def load_saga(text: str) -> Saga:
+    """A built-in saga by its name, or one of somebody's own by its place. Raises InputError.
+
+    A place is trusted: the code that it names is run. Never call this with a text from a data file.
+    """
+    return load(text, Saga) if is_place(text) else saga_named(text)
+
+
+def load(place: str, kind: type[LoadedT]) -> LoadedT:
+    """What a place names: a ``kind``, or a function of no arguments that returns one. Raises InputError."""
+    source, colon, name = place.rpartition(":")
+    if not colon or not source or not name:
+        raise InputError(f"{quoted(place)} names nothing in a file", todo=_SHAPE)
+    with _importing(source):
+        module = _of_file(Path(source)) if source.endswith(".py") else import_module(source)
+    if not hasattr(module, name):
+        known = [each for each, thing in vars(module).items() if isinstance(thing, kind)]
+        raise InputError(f"it has no {quoted(name)}", where=source, todo=nearest(name, known))
+    found = getattr(module, name)
+    if callable(found) and not isinstance(found, kind | type):
+        with _importing(source):
+            found = found()
+    if not isinstance(found, kind):
+        what = f"{quoted(name)} is a {type(found).__name__}, not a {kind.__name__}"
+        raise InputError(what, where=source, todo=f"name a {kind.__name__}, or a function that returns one")
+    return found
+
+
+def _of_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError("there is no such file", where=str(path), todo=_SHAPE)
+    spec = spec_from_file_location(f"saga_of_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _importing(source: str) -> Iterator[None]:
+    """Have what stands beside the code found, as Python does for a script; say what breaks as an error."""
+    beside = str(Path(source).resolve().parent if source.endswith(".py") else Path.cwd())
+    # It stays, since a handler may import when it is called; last, so that it hides nothing of ours.
+    sys.path += [] if beside in sys.path else [beside]
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise InputError(f"it cannot be loaded: {said[:300]}", where=_where(error, source, beside)) from error
+
+
+def _where(error: BaseException, source: str, beside: str) -> str:
+    """The line of the user's own code that broke, as far as there is one."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_as_typed(error.filename)}:{error.lineno}"
+    place, step = source, error.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        if Path(file).is_relative_to(beside):
+            place = f"{_as_typed(file)}:{step.tb_lineno}"
+        step = step.tb_next
+    return place
+
+
+def _as_typed(file: str) -> str:
+    return os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file
