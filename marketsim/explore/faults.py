@@ -1,9 +1,11 @@
 """Which faults are tried at a call, those that a saga cannot tell apart merged into one."""
 
+from typing import Any
+
 import msgspec
 
-from marketsim.explore.model import Bound, Case, Cost
-from marketsim.explore.tape import CALM, ScriptTape
+from marketsim.explore.model import Bound, Case
+from marketsim.explore.tape import CALM, CRASH, FAULT, ScriptTape
 from marketsim.saga.definition import ROLES, Operation, Role, Saga
 from marketsim.saga.fault import Fault
 from marketsim.saga.faults import FaultPlan, fits
@@ -14,10 +16,10 @@ __all__ = ["Menu", "TapePlan", "menus_of"]
 
 
 class Menu(msgspec.Struct, frozen=True):
-    """What may strike a call: no fault first, then one of each class, and what each costs."""
+    """What may strike a call: no fault first, then one of each class; and what each takes of the bound."""
 
     faults: tuple[Fault | None, ...]
-    costs: tuple[Cost, ...]
+    kinds: bytes
 
 
 def menus_of(case: Case, bound: Bound) -> dict[str, Menu]:
@@ -39,18 +41,18 @@ def _menu(operation: Operation, role: Role, saga: Saga, bound: Bound) -> Menu:
     fitting = [fault for fault in chosen if not fits(fault, operation, role)]
     if bound.reduction:
         fitting = list({_looks(fault): fault for fault in reversed(fitting)}.values())[::-1]
-    return Menu((None, *fitting), (CALM, *[_cost(fault) for fault in fitting]))
-
-
-def _cost(fault: Fault) -> Cost:
-    return Cost(crashes=1) if fault.outcome == "crash" else Cost(faults=1)
+    kinds = bytes([CALM, *[CRASH if fault.outcome == "crash" else FAULT for fault in fitting]])
+    return Menu((None, *fitting), kinds)
 
 
 def _looks(fault: Fault) -> object:
     """What can be told of a fault."""
     if fault.phase == "within":
         return fault.name
-    return msgspec.structs.replace(fault, name="", group="", sentence="", services=(), acts=(), customer="")
+    # What is torn is cut when the log is opened: it was not recorded.
+    moment = "" if fault.moment == "torn" else fault.moment
+    alike: dict[str, Any] = dict.fromkeys(("name", "group", "sentence", "customer"), "")
+    return msgspec.structs.replace(fault, moment=moment, services=(), acts=(), on="both", **alike)
 
 
 class TapePlan(FaultPlan):
@@ -62,6 +64,11 @@ class TapePlan(FaultPlan):
         self._menus = menus
         self._struck: dict[tuple[str, int], Fault | None] = {}
         self._deaths: dict[tuple[str, int], int] = {}
+
+    def at(self, place: str, attempt: int) -> str:
+        """The fault that was drawn for a call."""
+        fault = self._struck.get((place, attempt))
+        return fault.name if fault is not None else ""
 
     def __bool__(self) -> bool:
         return True
@@ -83,7 +90,7 @@ class TapePlan(FaultPlan):
         if fault is None or deaths >= fault.deaths:
             menu = self._menus[place]
             again = f"#{deaths + 1}" if deaths else ""
-            fault = menu.faults[tape.choose(f"{transaction}/{place}@{attempt}/fault{again}", menu.costs)]
+            fault = menu.faults[tape.choose(f"{transaction}/{place}@{attempt}/fault{again}", menu.kinds)]
             self._struck[call] = fault
             if fault is not None:
                 self.texts.append(f"{place}:{fault.name}@{attempt}")

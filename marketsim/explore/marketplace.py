@@ -35,6 +35,7 @@ def market_case(
         policy_with(policy_named(policy), rules or {}),
         rules or {},
         {} if gateway == DEFAULT_RULE else {"payment": gateway},
+        state=_state,
         made_by=(
             "marketsim.explore.marketplace:market_case",
             {"saga": saga, "policy": policy, "rules": rules, "gateway": gateway},
@@ -52,3 +53,10 @@ def _opening(saga: str) -> tuple[World, list[Event]]:
     for event in events:
         world.apply(event)
     return world, events
+
+
+def _state(world: World, now_us: int) -> object:
+    """What services look at in a market: balances, orders, guardrails' sums; effects they find by key."""
+    balances = sorted((account, unit, amount) for (account, unit), amount in world.balances.items() if amount)
+    orders = [(order.order, order.order in world.cancelled) for order in world.orders.values()]
+    return balances, sorted(orders)

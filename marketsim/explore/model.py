@@ -1,6 +1,6 @@
 """What an exploration is: the case, the bound within which everything is tried, and what came of it."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,6 @@ from marketsim.saga.policies import POLICIES
 __all__ = [
     "Bound",
     "Case",
-    "Choice",
     "Cost",
     "Counterexample",
     "Exploration",
@@ -87,33 +86,11 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 class Cost(msgspec.Struct, frozen=True, order=True):
-    """What was spent of a bound, or is left of it."""
+    """What a run took of a bound."""
 
     faults: int = 0
     crashes: int = 0
     preemptions: int = 0
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            self.faults + other.faults, self.crashes + other.crashes, self.preemptions + other.preemptions
-        )
-
-    def within(self, other: "Cost") -> bool:
-        """Whether none of it exceeds the other's."""
-        return (
-            self.faults <= other.faults
-            and self.crashes <= other.crashes
-            and self.preemptions <= other.preemptions
-        )
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """One draw of a run: at which point, which of the alternatives (0: the calm one), and in words."""
-
-    point: str
-    value: int
-    alternatives: int
-    words: str = ""
 
 
 class Counterexample(msgspec.Struct, frozen=True):
@@ -199,7 +176,3 @@ class Progress(msgspec.Struct, frozen=True):
     left: int
     counterexamples: int
     seconds: float
-
-
-Turns = Mapping[str, int]
-"""Choices of the schedule by their points."""

@@ -18,7 +18,7 @@ from marketsim.saga.events import Event, TransactionAbandoned, TransactionBegan,
 from marketsim.saga.faults import FaultPlan, parse_fault
 from marketsim.saga.tape import Tape
 
-__all__ = ["HEALED", "START_US", "Judged", "PlanOf", "Runner", "replayed"]
+__all__ = ["HEALED", "START_US", "Judged", "PlanOf", "Runner", "errors_in", "replayed"]
 
 START_US = 1_767_225_600_000_000
 """When every run begins, in microseconds since 1970: 2026-01-01."""
@@ -88,7 +88,7 @@ class Runner:
     def run(self) -> Judged:
         """From the beginning to the healed end."""
         self.through_faults()
-        findings = _errors(self.examination.finish())
+        findings = errors_in(self.examination)
         if findings:
             return Judged(findings, False, self.log.events)
         return Judged(self._heal(), True, self.log.events)
@@ -154,9 +154,16 @@ class Runner:
 
     def _try_again(self, driver: TurnDriver, events: list[Event]) -> None:
         names = [letter.operation for letter in dead_letters(events) if letter.state == "open"]
+        if not names:
+            return
         number = int(events[0].transaction.rpartition("-")[2]) - 1  # type: ignore[attr-defined]
         saga, policy = self.case.sagas[number], self.case.policy
         try_again(driver, saga, policy, Tape(), events, names, HEALED, FaultPlan())
+
+
+def errors_in(examination: Examination) -> tuple[Finding, ...]:
+    """The errors among the findings of an examination, which ends with it."""
+    return _errors(examination.finish())
 
 
 def _errors(findings: list[Finding]) -> tuple[Finding, ...]:

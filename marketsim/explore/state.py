@@ -1,0 +1,234 @@
+"""When two runs stand at the same place: all that the rest of a run can depend on, as one number.
+
+That is for each transaction where its engine stands, what its services did and its checks may ask for;
+the world; and what is under way, in its order. Left out is what nobody looks at again: which attempt of
+an operation succeeded that is done, in which words a call failed, and at what time of day.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from marketsim.drivers.calls import Running
+from marketsim.drivers.virtual import Arrival
+from marketsim.saga.definition import Operation
+from marketsim.saga.events import (
+    CompensationEvent,
+    CompensationStarted,
+    EffectEvent,
+    Event,
+    LedgerPosted,
+    NotificationSent,
+    OperationEvent,
+    OperationSucceeded,
+    OrderCancelled,
+    OrderPlaced,
+    ProcessRecovered,
+    ServiceNoted,
+)
+from marketsim.saga.under_way import Touched
+from marketsim.saga.wants import Came, Invoke, Stop, Wait
+
+__all__ = ["Deeds", "digest", "engine_state", "pending_state", "plain_state"]
+
+_AGES_US = 15 * 60 * 1_000_000
+"""Ages are told apart by quarters of an hour: services forget a key after half an hour or a day."""
+
+_SHARES = 8
+"""In how many parts a time limit is divided to say how much of it has passed."""
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+def digest(state: object) -> int:
+    """The state as a number of 64 bits (BLAKE2b, RFC 7693): of a million states two are alike by chance
+    in one exploration out of thirty million.
+    """
+    return int.from_bytes(blake2b(_encode(state), digest_size=8).digest(), "big")
+
+
+class Deeds:
+    """What one transaction did so far, as services and checks may ask for it."""
+
+    __slots__ = ("effects", "outcomes", "turns")
+
+    def __init__(self) -> None:
+        self.effects: list[tuple[Any, ...]] = []
+        self.outcomes: dict[str, set[str]] = {}
+        self.turns: dict[str, str] = {}
+
+    def see(self, event: Event, now_us: int) -> None:
+        """Take in the next event of the transaction."""
+        if isinstance(event, EffectEvent):
+            self.effects.append((event.operation, event.compensation, event.key, _done(event), now_us))
+        elif isinstance(event, OperationSucceeded):
+            self.outcomes.pop(event.operation, None)
+        elif isinstance(event, OperationEvent):
+            self.outcomes.setdefault(event.operation, set()).add(event.type)
+        elif isinstance(event, CompensationStarted):
+            self.turns.setdefault(event.operation, "")
+        elif isinstance(event, CompensationEvent):
+            self.turns[event.operation] = event.type
+        elif isinstance(event, ProcessRecovered):
+            for outcomes in self.outcomes.values():
+                outcomes.add(event.type)
+
+    def state(self, now_us: int) -> object:
+        """All of it."""
+        effects = [(*effect[:4], (now_us - effect[4]) // _AGES_US) for effect in self.effects]
+        outcomes = [(name, sorted(each)) for name, each in self.outcomes.items()]
+        return effects, outcomes, list(self.turns.items())
+
+
+def _done(event: EffectEvent) -> object:
+    match event:
+        case LedgerPosted():
+            lines = [(line.account, line.unit, line.amount) for line in event.postings]
+            return lines, event.unasked, event.reason if event.unasked else ""
+        case ServiceNoted():
+            return event.note
+        case NotificationSent():
+            return event.message
+        case OrderPlaced() | OrderCancelled():
+            return event.type, event.order
+    return event.type
+
+
+# The engine.
+
+
+def engine_state(running: Running) -> object:
+    """Where the engine of a transaction stands, and what it knows."""
+    engine, now_us = running.engine, running.engine.now_us
+    return (
+        [_touched(each, now_us, engine._open, engine.policy.retry.elapsed_max_us) for each in engine._touched.values()],
+        sorted(_want(want) for want in engine._open),
+        engine._left,
+        None if engine._failed is None else engine._failed[0],
+        engine._payload,
+        (engine._turned, bool(engine._stopping), engine._dropped, engine._watch is not None),
+        engine.called_back is not None,
+        running.crash_after is not None,
+        list(_standing(running.run)),
+    )
+
+
+def _touched(touched: Touched, now_us: int, opened: Iterable[Invoke | Wait | Stop], elapsed_us: int) -> object:
+    operation = touched.operation
+    busy = any(not isinstance(want, Stop) and want.operation is operation for want in opened)
+    going = busy or touched.landed != "yes"
+    return (
+        operation.name,
+        touched.landed,
+        touched.result,
+        (touched.attempt, touched.asked, touched.asked_before) if going else 0,
+        _share(now_us - touched.since_us, operation.retry.elapsed_max_us) if going else 0,
+        _share(now_us - touched.landed_us, operation.revert_ttl_us) if touched.landed != "no" else 0,
+        (touched.tries, touched.tries_before),
+        _share(now_us - touched.tries_since_us, elapsed_us) if touched.tries else 0,
+        touched.suspended is not None and touched.suspended in opened,  # type: ignore[operator]
+        max(0, touched.awaited_us - now_us).bit_length() if touched.awaited_us else 0,
+        touched.overtaken,
+    )
+
+
+def _share(passed_us: int, of_us: int) -> int:
+    """How much of a time limit has passed, in parts of it; nothing looks at what has no limit."""
+    return min(passed_us * _SHARES // of_us, _SHARES) if of_us else 0
+
+
+def _standing(run: Any) -> Iterable[object]:
+    """Where a generator stands, and those that it waits for: the instruction, and what they keep there."""
+    while run is not None:
+        inner = run.gi_yieldfrom
+        frame = run.gi_frame
+        if frame is None:
+            return
+        yield frame.f_code.co_name, frame.f_lasti, _kept(frame, inner is not None)
+        run = inner if hasattr(inner, "gi_frame") else None
+
+
+def _kept(frame: FrameType, waits: bool) -> list[object]:
+    """The local variables that matter: what a frame that listens holds singly is of the round before."""
+    kept: list[object] = []
+    for name, value in frame.f_locals.items():
+        if isinstance(value, Operation | Touched):
+            if waits:
+                kept.append((name, _name(value)))
+        elif isinstance(value, dict):
+            kept.append((name, [(str(key), _plain_or_name(each)) for key, each in value.items()]))
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            kept.append((name, [_plain_or_name(each) for each in value]))
+        elif isinstance(value, bool | int):
+            kept.append((name, value))
+        elif hasattr(value, "popleft"):
+            kept.append((name, [_plain_or_name(each) for each in value]))  # type: ignore[attr-defined]
+    return kept
+
+
+def _plain_or_name(value: object) -> object:
+    if isinstance(value, Operation | Touched):
+        return _name(value)
+    return value if isinstance(value, str | int | None) else type(value).__name__
+
+
+def _name(value: Operation | Touched) -> str:
+    return value.name if isinstance(value, Operation) else value.operation.name
+
+
+def _want(want: Invoke | Wait | Stop) -> tuple[str, str, str, int]:
+    if isinstance(want, Stop):
+        return "stop", want.code, "", 0
+    kind = "wait" if isinstance(want, Wait) else "call"
+    return kind, want.operation.name, want.role, want.attempt
+
+
+# What is under way.
+
+
+def pending_state(coming: list[Any], now_us: int) -> object:
+    """What is to come, in its order, and about how soon."""
+    return [
+        (entry[2].engine.transaction, _came(entry[3]), max(0, entry[0] - now_us).bit_length())
+        for entry in sorted(coming)
+        if entry[2].last is None or type(entry[3]) is Arrival
+    ]
+
+
+def _came(came: Came | Arrival | None) -> object:
+    if came is None:
+        return None
+    if isinstance(came, Arrival):
+        return _want(came.want), came.fault.name
+    told = (came.outcome, came.result, came.retry, came.remains, came.again, came.expires_us)
+    return _want(came.want), told
+
+
+# Any world.
+
+
+def plain_state(value: Any, _of: frozenset[int] = frozenset()) -> object:
+    """What any object holds, as far as it can be told: its attributes, and theirs."""
+    if value is None or isinstance(value, bool | int | str | float | bytes):
+        return value
+    if id(value) in _of or isinstance(value, Callable):  # type: ignore[arg-type]
+        return type(value).__name__
+    of = _of | {id(value)}
+    if isinstance(value, dict):
+        return sorted(([repr(key), plain_state(each, of)] for key, each in value.items()), key=repr)
+    if isinstance(value, set | frozenset):
+        return sorted((plain_state(each, of) for each in value), key=repr)
+    if isinstance(value, Event):
+        kept = msgspec.structs.asdict(value)
+        return [(name, plain_state(each, of)) for name, each in kept.items() if name not in _PASSING]
+    if isinstance(value, Iterable):
+        return [plain_state(each, of) for each in value]
+    if isinstance(value, msgspec.Struct):
+        return [(name, plain_state(getattr(value, name), of)) for name in value.__struct_fields__]
+    return plain_state(getattr(value, "__dict__", {}), of) or type(value).__name__
+
+
+_PASSING = ("seq", "time", "prev", "attempt")
