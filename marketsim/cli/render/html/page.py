@@ -14,7 +14,8 @@ from marketsim.cli.render.html.markup import ascii_only, escaped, preformatted, 
 from marketsim.cli.render.html.moves import short_account
 from marketsim.cli.render.html.svg import LEGEND, Link, chart_svg, legend_mark, stylesheet
 from marketsim.cli.render.theme import UNICODE
-from marketsim.cli.render.words import duration, elapsed_us, moment, request_words, with_money
+from marketsim.cli.render.words import duration, elapsed_us, moment, request_words
+from marketsim.market.money import with_money
 from marketsim.saga.events import Event, TransactionBegan, encode
 
 __all__ = ["EVENTS_MAX", "PAGE_BYTES_MAX", "Account", "Report", "page_html"]
