@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "checkout": "purchase",
     "run": "scenarios",
     "compare": "compare",
+    "explore": "explore",
     "replay": "replay",
     "recover": "recover",
     "catalog": "catalog",

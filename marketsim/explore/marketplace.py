@@ -1,5 +1,7 @@
 """The marketplace's own sagas as cases: in a small shop where all want the same, or as a scenario has it."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,11 +13,12 @@ from marketsim.market.gateway import DEFAULT_RULE, rule_named
 from marketsim.market.requests import Line, request_of
 from marketsim.market.sagas import saga_for, saga_named
 from marketsim.market.world import World
+from marketsim.saga.definition import Saga
 from marketsim.saga.events import Event, JSONObject
 from marketsim.saga.policies import policy_named, policy_with
 from marketsim.scenario.load import load_scenario
 
-__all__ = ["CUSTOMERS_MAX", "Shop", "market_case", "scenario_case"]
+__all__ = ["CUSTOMERS_MAX", "Shop", "market_case", "saga_of_request", "scenario_case"]
 
 CUSTOMERS_MAX = 9
 """How many customers the small shop has."""
@@ -67,6 +70,11 @@ def scenario_case(path: str, *, policy: str | None = None, gateway: str | None =
         gateway or scenario.gateway,
         ("scenario_case", {"path": path, "policy": policy, "gateway": gateway}),
     )
+
+
+def saga_of_request(case: Case) -> Callable[[JSONObject], Saga] | None:
+    """Which saga serves a request that is smaller than the case's; None: the one that it has."""
+    return partial(saga_for, case.name) if isinstance(case.opening, Shop) else None
 
 
 def _case(

@@ -19,17 +19,17 @@ from marketsim.saga.events import ENDS, JSONObject
 from marketsim.scenario.load import scenario_of
 from marketsim.scenario.run import run_scenario
 
-__all__ = ["scenario_text", "told"]
+__all__ = ["scenario_text", "story_and_wrong"]
 
 _WIDTH = 100
 _PLAIN = re.compile(r"0s|[A-Za-z][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*")
 _NOT_PLAIN = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
-def told(counterexample: Counterexample) -> list[str]:
-    """The story of a counterexample in sentences, and what is wrong in its end; money as people write it."""
-    sentences = story_of(counterexample.events) + wrong_in(counterexample.findings)
-    return [with_money(each) for each in sentences]
+def story_and_wrong(counterexample: Counterexample) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The story of a counterexample, and what is wrong in its end, with money as people write it."""
+    story, wrong = story_of(counterexample.events), wrong_in(counterexample.findings)
+    return tuple(map(with_money, story)), tuple(map(with_money, wrong))
 
 
 def scenario_text(case: Case, counterexample: Counterexample, name: str) -> str | None:
@@ -67,11 +67,10 @@ def _finds(text: str, counterexample: Counterexample) -> bool:
 
 
 def _story_lines(counterexample: Counterexample) -> list[str]:
-    sentences = told(counterexample)
-    wrong = len(wrong_in(counterexample.findings))
-    story = wrap(" ".join(sentences[:-wrong]), _WIDTH)
-    found = [line for each in sentences[-wrong:] for line in wrap(each, _WIDTH - 2, subsequent_indent="  ")]
-    return [f"# {_printable(line)}" for line in [*story, "Found:", *(f"  {line}" for line in found)]]
+    story, wrong = story_and_wrong(counterexample)
+    found = [line for each in wrong for line in wrap(each, _WIDTH - 2, subsequent_indent="  ")]
+    lines = [*wrap(" ".join(story), _WIDTH), "Found:", *(f"  {line}" for line in found)]
+    return [f"# {_printable(line)}" for line in lines]
 
 
 def _lines(

@@ -17,6 +17,7 @@ SENTENCES_MAX = 40
 """How long a story gets; what is longer is told by the timeline."""
 
 _FAIL = "fail"
+_SAID = {fault.sentence for fault in FAULTS.values()}
 
 
 class _Note(msgspec.Struct, frozen=True):
@@ -107,17 +108,21 @@ def _strikes(event: e.FaultInjected) -> str:
 
 
 def _turns_back(event: e.TransactionCompensating) -> str:
-    why = f"{event.operation} has failed for good ({event.reason})" if event.operation else event.reason
-    return f"{why}, and what was done is to be reverted"
+    failed = f"{event.operation} has failed for good ({event.reason})"
+    return f"{failed if event.operation else 'It turns back'}, and what was done is to be reverted"
 
 
 def _abandoned(event: e.TransactionAbandoned) -> str:
-    return f"{event.operation} has failed for good ({event.reason}), and nothing is reverted"
+    failed = f"{event.operation} has failed for good"
+    return f"{failed if event.operation else 'It ends'} ({event.reason}), and nothing is reverted"
 
 
 def _aborted(event: e.OperationAborted) -> str:
-    said_already = event.reason == FAULTS["abort"].sentence
-    return "" if said_already else f"{event.operation} asks for the end: {event.reason}"
+    return "" if event.reason in _SAID else f"{event.operation} asks for the end: {event.reason}"
+
+
+def _stops(event: e.TransactionCancelRequested) -> str:
+    return "" if event.reason in _SAID else f"It is asked to stop: {event.reason}"
 
 
 def _stuck(event: e.TransactionStuck) -> str:
@@ -143,7 +148,7 @@ _TELL: dict[type[e.Event], Callable[[Any], str]] = {
     e.CompensationPartial: lambda event: f"{event.compensation} gives back only a part",
     e.CompensationExpired: lambda event: f"{event.compensation} comes too late",
     e.CompensationSkipped: lambda event: f"{event.compensation} is skipped: {event.reason}",
-    e.TransactionCancelRequested: lambda event: f"It is asked to stop: {event.reason}",
+    e.TransactionCancelRequested: _stops,
     e.TransactionRejected: lambda event: f"It is rejected: {event.reason}",
     e.TransactionCompensating: _turns_back,
     e.TransactionAbandoned: _abandoned,
