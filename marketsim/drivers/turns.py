@@ -70,6 +70,8 @@ class TurnDriver(Driver):
                 continue  # Whoever has ended waits for nothing.
             if entry[0] > until_us:
                 break
+            if type(entry[3]) is Arrival and any(_answers(each, entry[3]) for each in able):
+                continue  # What a service still has to say of a call comes after its answer.
             able.append(entry)
             until_us = min(until_us, entry[0] + _slack_us(entry[3]))
         return able
@@ -90,6 +92,10 @@ def turn_of(entry: _Entry) -> str:
     if not isinstance(want, Invoke):
         return f"{name}/{getattr(came, 'outcome', '')}/turn"
     return f"{name}/{want.operation.point(want.role)}@{want.attempt}/turn"
+
+
+def _answers(entry: _Entry, arrival: Arrival) -> bool:
+    return entry[3] is not None and entry[3].want is arrival.want
 
 
 def _slack_us(came: Came | Arrival | None) -> int:

@@ -1,74 +1,116 @@
 """Which faults are tried at a call, those that a saga cannot tell apart merged into one."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
+from marketsim.explore.budget import CALM, kind_of
 from marketsim.explore.model import Bound, Case
-from marketsim.explore.tape import CALM, CRASH, FAULT, ScriptTape
+from marketsim.explore.reads import names_in
+from marketsim.explore.tape import ScriptTape
 from marketsim.saga.definition import ROLES, Operation, Role, Saga
 from marketsim.saga.fault import Fault
 from marketsim.saga.faults import FaultPlan, fits
 from marketsim.saga.tape import Tape
 from marketsim.saga.taxonomy import FAULTS
 
-__all__ = ["Menu", "TapePlan", "menus_of"]
+__all__ = ["Menu", "Menus", "TapePlan", "calls_in", "menus_of", "tried_at"]
+
+_TOLD_BY_NAME = ("new_key",)
+"""What the driver itself acts out, knowing it by its name."""
 
 
 class Menu(msgspec.Struct, frozen=True):
-    """What may strike a call: no fault first, then one of each class; and what each takes of the bound."""
+    """What may strike a call: no fault first, then one of each class, the plainest first; and their kinds."""
 
     faults: tuple[Fault | None, ...]
     kinds: bytes
 
 
-def menus_of(case: Case, bound: Bound) -> dict[str, Menu]:
-    """What may strike each call of a case, by the call's name."""
-    return {
-        operation.point(role): _menu(operation, role, saga, bound)
-        for saga in dict.fromkeys(case.sagas)
-        for operation in saga.operations.values()
-        for role in ROLES
-        if operation.point(role)
-    }
+Menus: TypeAlias = Mapping[tuple[str, str], Menu]
+"""What may strike each call, by its saga's name and its own."""
 
 
-def _menu(operation: Operation, role: Role, saga: Saga, bound: Bound) -> Menu:
-    chosen = [FAULTS[name] for name in bound.names] or FAULTS.values()
+def menus_of(case: Case, bound: Bound) -> Menus:
+    """What may strike each call of a case."""
+    menus = {}
+    for saga in dict.fromkeys(case.sagas):
+        said = _reads_reasons(saga)
+        for operation, role in calls_in(saga):
+            faults = tried_at(operation, role, bound)
+            if bound.reduction:
+                faults = _told_apart(faults, operation, role, said)
+            faults.sort(key=lambda fault: kind_of(fault, bound))
+            kinds = bytes([CALM, *(kind_of(fault, bound) for fault in faults)])
+            menus[saga.name, operation.point(role)] = Menu((None, *faults), kinds)
+    return menus
+
+
+def calls_in(saga: Saga) -> Iterator[tuple[Operation, Role]]:
+    """Every call that a saga may make: of an operation, in a role."""
+    for operation in saga.operations.values():
+        yield from ((operation, role) for role in ROLES if operation.point(role))
+
+
+def tried_at(operation: Operation, role: Role, bound: Bound) -> list[Fault]:
+    """The faults that are to be tried at a call, whether they can be told apart or not."""
     names = operation.names(role) + ((operation.service,) if role == "action" else ())
     if bound.targets and not any(name in bound.targets for name in names):
-        chosen = []
-    fitting = [fault for fault in chosen if not fits(fault, operation, role)]
-    if bound.reduction:
-        fitting = list({_looks(fault): fault for fault in reversed(fitting)}.values())[::-1]
-    kinds = bytes([CALM, *[CRASH if fault.outcome == "crash" else FAULT for fault in fitting]])
-    return Menu((None, *fitting), kinds)
+        return []
+    chosen = [FAULTS[name] for name in bound.names] or list(FAULTS.values())
+    return [fault for fault in chosen if not fits(fault, operation, role)]
 
 
-def _looks(fault: Fault) -> object:
-    """What can be told of a fault."""
-    if fault.phase == "within":
-        return fault.name
+def _told_apart(faults: list[Fault], operation: Operation, role: Role, said: bool) -> list[Fault]:
+    """One fault of each class; what changes nothing that anybody looks at is none."""
+    handler = {"action": operation.action, "revert": operation.revert, "probe": operation.probe}[role]
+    looked_at = names_in(handler) | {*_TOLD_BY_NAME}
+    classes: dict[object, Fault] = {}
+    for fault in faults:
+        reaches = fault.phase in ("within", "after") or (fault.phase == "answer" and fault.landed == "yes")
+        named = (reaches and fault.name in looked_at) or (said and fault.outcome != "succeeded")
+        if named or not _is_nothing(fault):
+            classes.setdefault(_class(fault, fault.name if named else ""), fault)
+    return list(classes.values())
+
+
+def _is_nothing(fault: Fault) -> bool:
+    """Whether a call that is struck goes as any other, if its handler does not know the fault."""
+    goes_on = fault.phase == "within" or (fault.outcome == "succeeded" and fault.landed == "yes")
+    return goes_on and not (fault.arrives or fault.slow or fault.stops or fault.outcome == "crash")
+
+
+def _class(fault: Fault, name: str) -> object:
+    """What can be told of a fault: all but its name, and what is said about it."""
+    told: dict[str, Any] = dict.fromkeys(("group", "sentence", "customer"), "")
+    told |= {"name": name, "services": (), "acts": (), "on": "both", "stops": fault.stops and "stopped"}
     # What is torn is cut when the log is opened: it was not recorded.
-    moment = "" if fault.moment == "torn" else fault.moment
-    alike: dict[str, Any] = dict.fromkeys(("name", "group", "sentence", "customer"), "")
-    return msgspec.structs.replace(fault, moment=moment, services=(), acts=(), on="both", **alike)
+    told["moment"] = "" if fault.moment == "torn" else fault.moment
+    return msgspec.structs.replace(fault, **told)
+
+
+def _reads_reasons(saga: Saga) -> bool:
+    """Whether any handler asks why something failed: the name of a fault is in the answer."""
+    every = [
+        handler for each in saga.operations.values() for handler in (each.action, each.revert, each.probe)
+    ]
+    return any("reason" in names_in(handler) for handler in every if handler is not None)
 
 
 class TapePlan(FaultPlan):
-    """The faults of one transaction, drawn from the tape as it goes; it outlives the process that dies."""
+    """The faults of one transaction, drawn from the tape as it goes; it outlives the process that dies.
 
-    def __init__(self, menus: dict[str, Menu]) -> None:
+    ``texts`` are those that strike, as a scenario has them.
+    """
+
+    def __init__(self, saga: Saga, menus: Menus) -> None:
         super().__init__()
         self.texts: list[str] = []
+        self._saga = saga.name
         self._menus = menus
         self._struck: dict[tuple[str, int], Fault | None] = {}
         self._deaths: dict[tuple[str, int], int] = {}
-
-    def at(self, place: str, attempt: int) -> str:
-        """The fault that was drawn for a call."""
-        fault = self._struck.get((place, attempt))
-        return fault.name if fault is not None else ""
 
     def __bool__(self) -> bool:
         return True
@@ -88,7 +130,7 @@ class TapePlan(FaultPlan):
         if call in self._struck and (fault is None or fault.outcome != "crash"):
             return fault
         if fault is None or deaths >= fault.deaths:
-            menu = self._menus[place]
+            menu = self._menus[self._saga, place]
             again = f"#{deaths + 1}" if deaths else ""
             fault = menu.faults[tape.choose(f"{transaction}/{place}@{attempt}/fault{again}", menu.kinds)]
             self._struck[call] = fault
@@ -97,3 +139,8 @@ class TapePlan(FaultPlan):
         if fault is not None and fault.outcome == "crash":
             self._deaths[call] = deaths + 1
         return fault
+
+    def at(self, place: str, attempt: int) -> str:
+        """The name of the fault that was drawn for a call, if one was."""
+        fault = self._struck.get((place, attempt))
+        return fault.name if fault is not None else ""

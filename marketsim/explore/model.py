@@ -140,9 +140,8 @@ class Exploration(msgspec.Struct, frozen=True):
 
     ``counterexamples`` come smallest first. ``unreached`` are the faults, and the reverts, that were to
     be tried and never could be. ``exhausted`` says that all within the bound was tried; if it is not, a
-    limit was reached or the search was ended by what it found. Of the ``runs`` so many were ``cut``
-    where they came to a state that was known; ``states`` are those that are known. ``raw`` is a lower
-    bound of the runs that it would have taken without reduction.
+    limit was reached, somebody ``interrupted`` it, or it was ended by what it found. Of the ``runs`` so
+    many were ``cut`` where they came to a state that was known; ``states`` are those that are known.
     """
 
     case: str
@@ -151,10 +150,10 @@ class Exploration(msgspec.Struct, frozen=True):
     unreached: tuple[str, ...]
     irreproducible: Irreproducible | None
     exhausted: bool
+    interrupted: bool
     runs: int
     cut: int
     states: int
-    raw: int
     seconds: float
 
     @property

@@ -57,7 +57,9 @@ def replayed(case: Case, faults: Sequence[Sequence[str]], turns: Mapping[str, in
     def plan_of(number: int, recorded: list[Event]) -> FaultPlan:
         rules = [parse_fault(text, case.sagas[number]) for text in faults[number]]
         deaths = deaths_in(recorded) if recorded else 0
-        return FaultPlan(each for each in rules if each.fault.outcome != "crash" or each.fault.deaths > deaths)
+        return FaultPlan(
+            each for each in rules if each.fault.outcome != "crash" or each.fault.deaths > deaths
+        )
 
     return Runner(case, len(faults), plan_of, Tape(None, turns)).run()
 
@@ -194,5 +196,3 @@ def _still_waiting(events: list[Event]) -> tuple[Finding, ...]:
         for letter in dead_letters(events)
         if letter.state == "open"
     )
-
-

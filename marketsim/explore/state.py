@@ -5,7 +5,8 @@ the world; and what is under way, in its order. Left out is what nobody looks at
 an operation succeeded that is done, in which words a call failed, and at what time of day.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from types import FrameType
 from typing import Any
@@ -14,22 +15,30 @@ import msgspec
 
 from marketsim.drivers.calls import Running
 from marketsim.drivers.virtual import Arrival
-from marketsim.saga.definition import Operation
+from marketsim.saga.definition import Operation, Retry
 from marketsim.saga.events import (
-    CompensationEvent,
+    CompensationExpired,
+    CompensationFailed,
+    CompensationPartial,
+    CompensationSkipped,
     CompensationStarted,
-    EffectEvent,
+    CompensationSucceeded,
     Event,
     LedgerPosted,
     NotificationSent,
-    OperationEvent,
+    OperationAborted,
+    OperationFailed,
+    OperationLate,
+    OperationStarted,
     OperationSucceeded,
+    OperationSuspended,
+    OperationUnknown,
     OrderCancelled,
     OrderPlaced,
     ProcessRecovered,
     ServiceNoted,
 )
-from marketsim.saga.under_way import Touched
+from marketsim.saga.under_way import Touched, is_of
 from marketsim.saga.wants import Came, Invoke, Stop, Wait
 
 __all__ = ["Deeds", "digest", "engine_state", "pending_state", "plain_state"]
@@ -62,19 +71,21 @@ class Deeds:
 
     def see(self, event: Event, now_us: int) -> None:
         """Take in the next event of the transaction."""
-        if isinstance(event, EffectEvent):
-            self.effects.append((event.operation, event.compensation, event.key, _done(event), now_us))
-        elif isinstance(event, OperationSucceeded):
-            self.outcomes.pop(event.operation, None)
-        elif isinstance(event, OperationEvent):
-            self.outcomes.setdefault(event.operation, set()).add(event.type)
-        elif isinstance(event, CompensationStarted):
-            self.turns.setdefault(event.operation, "")
-        elif isinstance(event, CompensationEvent):
-            self.turns[event.operation] = event.type
-        elif isinstance(event, ProcessRecovered):
+        kind = type(event)
+        done = _DONE.get(kind)
+        if done is not None:
+            self.effects.append((event.operation, event.compensation, event.key, done(event), now_us))  # type: ignore[attr-defined]
+        elif kind is OperationSucceeded:
+            self.outcomes.pop(event.operation, None)  # type: ignore[attr-defined]
+        elif kind in _OUTCOMES:
+            self.outcomes.setdefault(event.operation, set()).add(kind.__name__)  # type: ignore[attr-defined]
+        elif kind is CompensationStarted:
+            self.turns.setdefault(event.operation, "")  # type: ignore[attr-defined]
+        elif kind in _VERDICTS:
+            self.turns[event.operation] = kind.__name__  # type: ignore[attr-defined]
+        elif kind is ProcessRecovered:
             for outcomes in self.outcomes.values():
-                outcomes.add(event.type)
+                outcomes.add(kind.__name__)
 
     def state(self, now_us: int) -> object:
         """All of it."""
@@ -83,28 +94,44 @@ class Deeds:
         return effects, outcomes, list(self.turns.items())
 
 
-def _done(event: EffectEvent) -> object:
-    match event:
-        case LedgerPosted():
-            lines = [(line.account, line.unit, line.amount) for line in event.postings]
-            return lines, event.unasked, event.reason if event.unasked else ""
-        case ServiceNoted():
-            return event.note
-        case NotificationSent():
-            return event.message
-        case OrderPlaced() | OrderCancelled():
-            return event.type, event.order
-    return event.type
+def _posted(event: LedgerPosted) -> object:
+    lines = [(line.account, line.unit, line.amount) for line in event.postings]
+    return lines, event.reason if event.unasked else ""
+
+
+_DONE: dict[type[Event], Callable[[Any], object]] = {
+    LedgerPosted: _posted,
+    ServiceNoted: lambda event: event.note,
+    NotificationSent: lambda event: event.message,
+    OrderPlaced: lambda event: event.order,
+    OrderCancelled: lambda event: event.order,
+}
+_OUTCOMES = (
+    OperationStarted,
+    OperationFailed,
+    OperationUnknown,
+    OperationAborted,
+    OperationSuspended,
+    OperationLate,
+)
+_VERDICTS = (
+    CompensationSucceeded,
+    CompensationFailed,
+    CompensationPartial,
+    CompensationExpired,
+    CompensationSkipped,
+)
 
 
 # The engine.
 
 
-def engine_state(running: Running) -> object:
+def engine_state(running: Running, now_us: int) -> object:
     """Where the engine of a transaction stands, and what it knows."""
-    engine, now_us = running.engine, running.engine.now_us
+    engine = running.engine
+    retry = engine.policy.retry
     return (
-        [_touched(each, now_us, engine._open, engine.policy.retry.elapsed_max_us) for each in engine._touched.values()],
+        [_touched(each, now_us, engine._open, retry) for each in engine._touched.values()],
         sorted(_want(want) for want in engine._open),
         engine._left,
         None if engine._failed is None else engine._failed[0],
@@ -116,10 +143,9 @@ def engine_state(running: Running) -> object:
     )
 
 
-def _touched(touched: Touched, now_us: int, opened: Iterable[Invoke | Wait | Stop], elapsed_us: int) -> object:
+def _touched(touched: Touched, now_us: int, opened: set[Any], retry: Retry) -> object:
     operation = touched.operation
-    busy = any(not isinstance(want, Stop) and want.operation is operation for want in opened)
-    going = busy or touched.landed != "yes"
+    going = touched.landed != "yes" or any(is_of(want, touched) for want in opened)
     return (
         operation.name,
         touched.landed,
@@ -128,8 +154,8 @@ def _touched(touched: Touched, now_us: int, opened: Iterable[Invoke | Wait | Sto
         _share(now_us - touched.since_us, operation.retry.elapsed_max_us) if going else 0,
         _share(now_us - touched.landed_us, operation.revert_ttl_us) if touched.landed != "no" else 0,
         (touched.tries, touched.tries_before),
-        _share(now_us - touched.tries_since_us, elapsed_us) if touched.tries else 0,
-        touched.suspended is not None and touched.suspended in opened,  # type: ignore[operator]
+        _share(now_us - touched.tries_since_us, retry.elapsed_max_us) if touched.tries else 0,
+        touched.suspended is not None and touched.suspended in opened,
         max(0, touched.awaited_us - now_us).bit_length() if touched.awaited_us else 0,
         touched.overtaken,
     )
@@ -152,31 +178,26 @@ def _standing(run: Any) -> Iterable[object]:
 
 
 def _kept(frame: FrameType, waits: bool) -> list[object]:
-    """The local variables that matter: what a frame that listens holds singly is of the round before."""
+    """What a frame has still to do: the lists of operations in it.
+
+    A single one matters in a frame that waits for another: one that listens keeps it of the round before.
+    """
     kept: list[object] = []
     for name, value in frame.f_locals.items():
-        if isinstance(value, Operation | Touched):
-            if waits:
-                kept.append((name, _name(value)))
-        elif isinstance(value, dict):
-            kept.append((name, [(str(key), _plain_or_name(each)) for key, each in value.items()]))
-        elif isinstance(value, Sequence) and not isinstance(value, str):
+        kind = type(value)
+        if kind in (list, tuple, deque):
             kept.append((name, [_plain_or_name(each) for each in value]))
-        elif isinstance(value, bool | int):
-            kept.append((name, value))
-        elif hasattr(value, "popleft"):
-            kept.append((name, [_plain_or_name(each) for each in value]))  # type: ignore[attr-defined]
+        elif kind is bool or kind is int or (waits and kind in (Operation, Touched)):
+            kept.append((name, _plain_or_name(value)))
     return kept
 
 
 def _plain_or_name(value: object) -> object:
-    if isinstance(value, Operation | Touched):
-        return _name(value)
+    if isinstance(value, Touched):
+        return value.operation.name
+    if isinstance(value, Operation):
+        return value.name
     return value if isinstance(value, str | int | None) else type(value).__name__
-
-
-def _name(value: Operation | Touched) -> str:
-    return value.name if isinstance(value, Operation) else value.operation.name
 
 
 def _want(want: Invoke | Wait | Stop) -> tuple[str, str, str, int]:

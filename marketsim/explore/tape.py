@@ -1,16 +1,9 @@
 """The enumerating tape: each choice is one draw, and a script of their values is one run."""
 
-from collections.abc import Sequence
-from typing import Literal
-
+from marketsim.explore.budget import CALM, TURN
 from marketsim.saga.tape import Tape
 
-__all__ = ["CALM", "CRASH", "FAULT", "TURN", "Kind", "ScriptTape", "Strayed"]
-
-Kind = Literal[0, 1, 2, 3]
-"""What an alternative takes from the bound: nothing, or one of these."""
-
-CALM, FAULT, CRASH, TURN = range(4)
+__all__ = ["ScriptTape", "Strayed"]
 
 
 class Strayed(BaseException):
@@ -25,22 +18,24 @@ class ScriptTape(Tape):
 
     Only what is explored is drawn so: which fault strikes a call, and who moves next. Whatever else is
     asked (a pause, a moment of arrival) takes the calm alternative, and is not told. ``points`` are those
-    that were drawn, ``kinds`` the alternatives of each by what they take, and ``values`` what was chosen.
+    that were drawn, ``kinds`` the alternatives of each by their kinds, ``values`` what was chosen, and
+    ``taken`` the kinds of what was chosen, but for the calm ones.
     """
 
-    __slots__ = ("_script", "kinds", "points", "values")
+    __slots__ = ("kinds", "points", "script", "taken", "values")
 
-    def __init__(self, script: Sequence[int] = b"") -> None:
+    def __init__(self, script: bytes = b"") -> None:
         super().__init__()
-        self._script = script
+        self.script = script
         self.points: list[str] = []
         self.kinds: list[bytes] = []
         self.values = bytearray()
+        self.taken = b""
 
     @property
     def done(self) -> bool:
         """Whether all of the script was drawn: what comes now is new."""
-        return len(self.values) >= len(self._script)
+        return len(self.values) >= len(self.script)
 
     def draw(self, point: str, alternatives: int) -> int:
         """The script's next value, if the point is one of those that are explored."""
@@ -51,15 +46,12 @@ class ScriptTape(Tape):
     def choose(self, point: str, kinds: bytes) -> int:
         """One of the alternatives of these kinds."""
         at = len(self.values)
-        value = self._script[at] if at < len(self._script) else 0
+        value = self.script[at] if at < len(self.script) else 0
         if value >= len(kinds):
             raise Strayed(point)
         self.points.append(point)
         self.kinds.append(kinds)
         self.values.append(value)
+        if value:
+            self.taken += kinds[value : value + 1]
         return value
-
-    def spent(self) -> tuple[int, int, int]:
-        """How many faults, crashes and turns were chosen."""
-        taken = [kinds[value] for kinds, value in zip(self.kinds, self.values, strict=True) if value]
-        return taken.count(FAULT), taken.count(CRASH), taken.count(TURN)

@@ -1,53 +1,43 @@
 """A trial: one run by a script, cut where it comes to a state that is known."""
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from marketsim.audit.findings import Finding
 from marketsim.drivers.calls import Running
 from marketsim.drivers.turns import TurnDriver
-from marketsim.explore.faults import Menu, TapePlan
-from marketsim.explore.model import Bound, Case
-from marketsim.explore.run import Runner, errors_in
+from marketsim.explore.budget import cost_of, left_of
+from marketsim.explore.faults import Menus, TapePlan
+from marketsim.explore.known import Known
+from marketsim.explore.model import Bound, Case, Counterexample
+from marketsim.explore.run import Judged, Runner, errors_in
 from marketsim.explore.state import Deeds, digest, engine_state, pending_state, plain_state
-from marketsim.explore.tape import ScriptTape
-from marketsim.saga.events import (
-    ENDS,
-    Event,
-    FaultInjected,
-    TransactionAbandoned,
-    TransactionBegan,
-    TransactionEvent,
-    TransactionStuck,
-)
+from marketsim.explore.tape import ScriptTape, Strayed
+from marketsim.saga.events import ENDS, Event, TransactionAbandoned, TransactionEvent, TransactionStuck
+from marketsim.saga.faults import FaultPlan
 from marketsim.saga.wants import Invoke
 
-__all__ = ["Known", "Left", "Trial", "Tried", "try_script"]
-
-Left: TypeAlias = tuple[int, int, int]
-"""How many faults, crashes and preemptions may still be chosen."""
-
-Known: TypeAlias = Mapping[int, tuple[Left, ...]]
-"""The states that were seen, and with how much left of the bound."""
+__all__ = ["Trial", "Tried", "counterexample", "try_script"]
 
 
-class Tried(msgspec.Struct, array_like=True):
+class Tried(msgspec.Struct, array_like=True, frozen=True):
     """What came of a trial.
 
-    ``kinds`` are the alternatives of each point behind the script, and ``met`` the states that were new,
-    each with how many of these points came before it. With ``cut`` the last state was known.
+    ``taken`` are the kinds of what its script chose, ``kinds`` the alternatives of each point behind the
+    script, and ``met`` the states that were new, each with how many of these points came before it. It is
+    ``cut`` if the last state was known, and ``strayed`` if the script could not be followed.
     """
 
     script: bytes
-    spent: Left
+    taken: bytes
     kinds: list[bytes]
     places: list[str]
     met: list[tuple[int, int]]
     cut: bool
-    findings: tuple[Finding, ...] = ()
-    healed: bool = False
+    rules: list[str] = []
+    strayed: bool = False
 
 
 class _Cut(BaseException):
@@ -55,7 +45,7 @@ class _Cut(BaseException):
 
 
 class _Driver(TurnDriver):
-    """Looks around before each turn."""
+    """Has the trial look around before each turn."""
 
     trial: "Trial"
 
@@ -66,25 +56,28 @@ class _Driver(TurnDriver):
 
 
 class Trial(Runner):
-    """Runs a script; ``met`` are the states behind its end that are not known, with their place."""
+    """Runs a script. With what is ``known`` it looks around on the way, and notes what it has ``met``."""
 
     tape: ScriptTape
 
     def __init__(
-        self, case: Case, bound: Bound, menus: Mapping[str, Menu], script: bytes, known: Known | None
+        self, case: Case, bound: Bound, menus: Menus, script: bytes, known: Known | None = None
     ) -> None:
-        self.plans = [TapePlan(menus) for _ in range(min(bound.customers, len(case.requests)))]
-        super().__init__(case, len(self.plans), lambda number, _: self.plans[number], ScriptTape(script))
-        self.bound = bound
-        self.known: Known = known or {}
-        self.looks = known is not None
+        customers = min(bound.customers, len(case.requests))
+        super().__init__(case, customers, self._plan_of, ScriptTape(script))
+        self.plans = [TapePlan(saga, menus) for saga in case.sagas[:customers]]
         self.met: list[tuple[int, int]] = []
-        self.deeds = [Deeds() for _ in self.plans]
-        self.ends: list[type[Event] | None] = [None for _ in self.plans]
-        self._runnings: list[Running | None] = [None for _ in self.plans]
-        self._script = script
+        self.looks = known is not None
+        self._known = known if known is not None else Known()
+        self._bound = bound
+        self._numbers = {f"tx-{number + 1}": number for number in range(customers)}
+        self._deeds = [Deeds() for _ in self.plans]
+        self._ends: list[type[Event] | None] = [None for _ in self.plans]
 
-    def driver(self, watch: Any) -> _Driver:
+    def _plan_of(self, number: int, recorded: list[Event]) -> FaultPlan:
+        return self.plans[number]
+
+    def driver(self, watch: Callable[[Event], None] | None) -> TurnDriver:
         """The driver of a process that has just begun."""
         see = self._see if watch is not None and self.looks else watch
         driver = _Driver(self.log, self.world, self.clock, watch=see)
@@ -94,84 +87,80 @@ class Trial(Runner):
 
     def _see(self, event: Event) -> None:
         self.examination.see(event)
-        if isinstance(event, TransactionEvent):
-            number = int(event.transaction.rpartition("-")[2]) - 1
+        if isinstance(event, TransactionEvent) and event.transaction in self._numbers:
+            number = self._numbers[event.transaction]
+            self._deeds[number].see(event, self.clock.now_us)
             if isinstance(event, ENDS):
-                self.ends[number] = type(event)
-            elif not isinstance(event, TransactionBegan | FaultInjected):
-                self.deeds[number].see(event, self.clock.now_us)
+                self._ends[number] = type(event)
 
     def look(self, coming: list[Any]) -> None:
         """Note the state that the run is in, if it is new. Raises _Cut if it is known."""
         tape = self.tape
         if not tape.done:
             return
-        spent = tape.spent()
-        left = left_of(self.bound, spent)
+        left = left_of(self._bound, tape.taken)
         state = digest(self.state(coming))
-        if any(covers(known, left) for known in self.known.get(state, ())):
+        if self._known.covers(state, left):
             raise _Cut
-        self.met.append((state, len(tape.values) - len(self._script)))
+        self.met.append((state, len(tape.values) - len(tape.script)))
 
     def state(self, coming: list[Any]) -> object:
         """All that the rest of the run depends on, but for what is left of the bound."""
         now_us, case = self.clock.now_us, self.case
         world = case.state(self.world, now_us) if case.state else plain_state(self.world)
         live: dict[str, Running] = {entry[2].engine.transaction: entry[2] for entry in coming}
-        return (
-            [self._transaction(number, live.get(f"tx-{number + 1}"), now_us) for number in range(self.customers)],
-            pending_state(coming, now_us),
-            world,
-        )
+        own = [self._state_of(number, live.get(name), now_us) for name, number in self._numbers.items()]
+        return own, pending_state(coming, now_us), world
 
-    def _transaction(self, number: int, running: Running | None, now_us: int) -> object:
-        end = self.ends[number]
-        if running is not None:
-            self._runnings[number] = running
-        left = end in (TransactionStuck, TransactionAbandoned)
-        if end is not None and running is None and not left:
-            return end.__name__
-        deeds = self.deeds[number].state(now_us)
-        if end is not None:
-            return end.__name__, deeds
-        if running is None:
+    def _state_of(self, number: int, running: Running | None, now_us: int) -> object:
+        end = self._ends[number]
+        if running is None and end is None:
             return None
-        if running.engine._touched or running.engine._open:
-            running.engine.now_us = now_us
+        if running is None and end not in (TransactionStuck, TransactionAbandoned):
+            return end.__name__ if end is not None else None
+        deeds = self._deeds[number].state(now_us)
+        if end is not None or running is None:
+            return end.__name__ if end is not None else "", deeds
         plan = self.plans[number]
-        calls = [want for want in running.engine._open if isinstance(want, Invoke)]
-        drawn = sorted((place, n, plan.at(place, n)) for place, n in map(_call, calls))
-        return engine_state(running), deeds, drawn
+        # A call that is made again by another process is struck again by what struck it.
+        calls = [(each.operation.point(each.role), each.attempt) for each in calls_of(running)]
+        return engine_state(running, now_us), deeds, sorted((*call, plan.at(*call)) for call in calls)
 
 
-def _call(want: Invoke) -> tuple[str, int]:
-    return want.operation.point(want.role), want.attempt
+def calls_of(running: Running) -> list[Invoke]:
+    """The calls of a transaction that are under way."""
+    return [want for want in running.engine._open if isinstance(want, Invoke)]
 
 
-def left_of(bound: Bound, spent: Left) -> Left:
-    """What is left of the bound."""
-    return bound.faults - spent[0], bound.crashes - spent[1], bound.preemptions - spent[2]
-
-
-def covers(one: Left, other: Left) -> bool:
-    """Whether whoever has the one left can do all that can be done with the other."""
-    return one[0] >= other[0] and one[1] >= other[1] and one[2] >= other[2]
-
-
-def try_script(
-    case: Case, bound: Bound, menus: Mapping[str, Menu], script: bytes, known: Known | None
-) -> Tried:
+def try_script(case: Case, bound: Bound, menus: Menus, script: bytes, known: Known | None) -> Tried:
     """Run a script. It is not cut short if something was wrong before: that is followed to its end."""
     trial = Trial(case, bound, menus, script, known)
+    judged, cut, strayed = None, False, False
     try:
         judged = trial.run()
-        findings, healed, cut = judged.findings, judged.healed, False
     except _Cut:
-        findings, healed, cut = (), False, True
-        if errors_in(trial.examination):
-            whole = Trial(case, bound, menus, script, None).run()
-            findings, healed = whole.findings, whole.healed
+        cut = True
+    except Strayed:
+        strayed = True
+    if cut and errors_in(trial.examination):
+        judged = Trial(case, bound, menus, script).run()
     tape = trial.tape
     new = slice(len(script), None)
-    places = list(dict.fromkeys(point.partition("/")[2].partition("@")[0] for point in tape.points[new]))
-    return Tried(script, tape.spent(), tape.kinds[new], places, trial.met, cut, findings, healed)
+    places = {point.partition("/")[2].partition("@")[0] for point in tape.points[new]}
+    rules = _rules(judged.findings) if judged is not None else []
+    return Tried(script, tape.taken, tape.kinds[new], sorted(places), trial.met, cut, rules, strayed)
+
+
+def _rules(findings: tuple[Finding, ...]) -> list[str]:
+    return sorted({finding.rule for finding in findings})
+
+
+def counterexample(trial: Trial, judged: Judged) -> Counterexample:
+    """What is to be told of a trial that found something."""
+    tape = trial.tape
+    drawn = zip(tape.points, tape.values, strict=True)
+    turns = {point: value for point, value in drawn if value and "/turn" in point}
+    faults = tuple(tuple(plan.texts) for plan in trial.plans)
+    return Counterexample(
+        judged.findings, judged.healed, faults, turns, cost_of(tape.taken), tuple(judged.events)
+    )

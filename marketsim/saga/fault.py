@@ -33,6 +33,8 @@ class Fault(msgspec.Struct, frozen=True):
     With ``slow`` the engine is told nothing until its time limit. What ``arrives`` later comes after
     ``arrives_us`` microseconds (least and most). ``moment`` is when exactly a process dies, ``deaths``
     how many processes do. ``stops`` is the code with which the transaction is asked to end meanwhile.
+    ``breaks_word`` says that a party does something else than it says and is bound to, such as a revert that
+    is done twice under one key; what an engine is told then cannot be relied upon at all.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Fault(msgspec.Struct, frozen=True):
     deaths: int = 1
     stops: str = ""
     customer: str = ""
+    breaks_word: bool = False
 
 
 def faults_of(group: str, names: dict[str, str], **rest: Any) -> list[Fault]:

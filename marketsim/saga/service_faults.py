@@ -98,9 +98,20 @@ GATEWAY: list[Fault] = [
         {
             "key_replayed": "The request is delivered twice under one key.",
             "key_reused": "The key was used before, with another body.",
-            "key_expired": "The provider has forgotten the key, and takes the request for a new one.",
-            "cached_error": "It landed, was answered with a 500, and each retry gets that answer again.",
         },
+        **_GATEWAY_WITHIN,
+        **_TAKE,
+    ),
+    *faults_of(
+        "idempotency store",
+        {"key_expired": "The provider has forgotten the key, and takes the request for a new one."},
+        breaks_word=True,
+        **_GATEWAY_WITHIN,
+        **_TAKE,
+    ),
+    *faults_of(
+        "idempotency store",
+        {"cached_error": "It landed, was answered with a 500, and each retry gets that answer again."},
         **_GATEWAY_WITHIN,
         **_TAKE,
     ),
@@ -113,6 +124,7 @@ GATEWAY: list[Fault] = [
     *faults_of(
         "idempotency store",
         {"new_key": "This attempt goes out under a key of its own, as if it were another payment."},
+        breaks_word=True,
         **_GATEWAY_WITHIN,
         **_TAKE,
     ),
@@ -157,8 +169,14 @@ GATEWAY: list[Fault] = [
         {
             "refund_pending_then_failed": "The refund is pending at first, and fails when asked for again.",
             "refund_partial": "Half of the money is refunded, and the rest is refused.",
-            "refund_double": "The refund is delivered twice.",
         },
+        **_GATEWAY_WITHIN,
+        **_REFUND,
+    ),
+    *faults_of(
+        "refund",
+        {"refund_double": "The refund is delivered twice."},
+        breaks_word=True,
         **_GATEWAY_WITHIN,
         **_REFUND,
     ),
@@ -207,6 +225,7 @@ INVENTORY: list[Fault] = [
     *faults_of(
         "inventory",
         {"lost_release": "The release is acknowledged, and lost on its way to the stock."},
+        breaks_word=True,
         outcome="succeeded",
         phase="answer",
         **_INVENTORY_RELEASE,
@@ -214,6 +233,7 @@ INVENTORY: list[Fault] = [
     *faults_of(
         "concurrency",
         {"lost_update": "Another writer puts its older copy of the stock over this reservation."},
+        breaks_word=True,
         phase="within",
         landed="yes",
         **_RESERVE,

@@ -111,6 +111,7 @@ _COMPENSATION: list[Fault] = [
         {"did_nothing": "The revert says that it succeeded, and did nothing."},
         phase="answer",
         outcome="succeeded",
+        breaks_word=True,
         **_COMPENSATION_REVERT,
     ),
     *faults_of(
@@ -119,8 +120,13 @@ _COMPENSATION: list[Fault] = [
             "delivered_twice": "The revert is delivered twice under one key.",
             "wrong_amount": "The revert gives back one unit, or half of the money, whatever was taken.",
             "not_idempotent": "The revert does not look whether it was done before, and does it again.",
-            "revert_partial": "The revert gives back a part, and says so.",
         },
+        breaks_word=True,
+        **_COMPENSATION_WITHIN,
+    ),
+    *faults_of(
+        "compensation",
+        {"revert_partial": "The revert gives back a part, and says so."},
         **_COMPENSATION_WITHIN,
     ),
     *faults_of(
