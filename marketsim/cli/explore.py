@@ -115,7 +115,7 @@ def _explored(
 ) -> "Explored":
     """Explore one case, and show what came of it."""
     from marketsim.cli.render import exploration as render
-    from marketsim.explore.exploring import explore
+    from marketsim.explore.search import explore
     from marketsim.explore.told import Explored, bound_words
 
     policy = case.policy.name
