@@ -69,6 +69,7 @@ def money_conserved(story: Story) -> Iterator[Finding]:
     if isinstance(story.end, TransactionCommitted):
         if story.placed:
             yield from _price_paid(story)
+            yield from _price_of_lines(story)
         yield from _leftovers(story, "money-conserved", MONEY_AUTHORIZED)
     elif any(story.net.values()):
         yield from _leftovers(story, "money-conserved", MONEY)
@@ -157,6 +158,35 @@ def _price_paid(story: Story) -> Iterator[Finding]:
         price, paid = prices.get(currency, 0), taken.get(currency, 0)
         if price != paid:
             yield _price_finding(story, currency, price, paid)
+
+
+def _price_of_lines(story: Story) -> Iterator[Finding]:
+    """An order costs what its lines cost, as far as they say so; of two, there is one too many already."""
+    standing = [order for orders in story.orders_standing().values() for order in orders]
+    for order in standing if len(standing) == 1 else ():
+        price = _price_of(order)
+        if price is not None and price != order.total_minor:
+            minor = f"{order.currency} in minor units"
+            yield found(
+                "money-conserved",
+                ERROR,
+                f"order {order.order} is of {order.total_minor} {minor}, and its lines cost {price} {minor}",
+                order,
+                expected=f"{price} {minor}",
+                actual=f"{order.total_minor} {minor}",
+                difference=f"{order.total_minor - price} {minor}",
+            )
+
+
+def _price_of(order: OrderPlaced) -> int | None:
+    """What the lines of an order cost; None if they do not say so."""
+    price = 0
+    for line in order.lines:
+        price_minor, quantity = line.get("price_minor"), line.get("quantity")
+        if not isinstance(price_minor, int) or not isinstance(quantity, int):
+            return None
+        price += price_minor * quantity
+    return price if order.lines else None
 
 
 def _price_finding(story: Story, currency: str, price: int, paid: int) -> Finding:

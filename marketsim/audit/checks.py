@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from marketsim.audit import books, course, isolation, reverts, timing, watches
+from marketsim.audit import books, course, isolation, messages, reverts, timing, watches
 from marketsim.audit.findings import Finding
 from marketsim.audit.story import RECORD, Story
 from marketsim.saga.errors import InputError, nearest, quoted
@@ -118,7 +118,7 @@ CHECKS: dict[str, Check] = {
         ),
         Check(
             "idempotency",
-            "Under one key an effect happens at most once.",
+            "Every effect has a key, and under one key it happens at most once.",
             course.idempotency,
         ),
         Check(
@@ -142,6 +142,12 @@ CHECKS: dict[str, Check] = {
             "isolation",
             "Nobody reads what does not last, and no update is lost between transactions.",
             watch=isolation.IsolationWatch,
+            tier="strict",
+        ),
+        Check(
+            "messages-called-back",
+            "A customer who was told of what was reverted is told that it does not hold.",
+            messages.messages_called_back,
             tier="strict",
         ),
         Check(

@@ -201,10 +201,15 @@ def _hits(target: str, struck: FaultInjected, story: Story) -> bool:
 
 
 def idempotency(story: Story) -> Iterator[Finding]:
-    """One key, one effect: no type of effect happens twice to the same unit under the same key."""
+    """One key, one effect: no type of effect happens twice to the same unit under the same key.
+
+    What an operation, or its revert, does has a key: without one, nobody could tell that it was done.
+    """
     seen: dict[tuple[str, type[Event], str], EffectEvent] = {}
     for deed in story.deeds.values():
         for event in (*deed.effects, *deed.returns):
+            if not event.key:
+                yield _keyless(event)
             for unit in _units(event) if event.key else ():
                 first = seen.setdefault((event.key, type(event), unit), event)
                 if first is not event:
@@ -213,6 +218,17 @@ def idempotency(story: Story) -> Iterator[Finding]:
 
 def _units(event: EffectEvent) -> set[str]:
     return {line.unit for line in event.postings} if isinstance(event, LedgerPosted) else {""}
+
+
+def _keyless(event: EffectEvent) -> Finding:
+    return found(
+        "idempotency",
+        ERROR,
+        f"{event.type} has no key: asked again, its service could not tell that it was done",
+        event,
+        expected="the key of the call",
+        actual="no key",
+    )
 
 
 def _key_finding(first: EffectEvent, event: EffectEvent, unit: str) -> Finding:

@@ -67,6 +67,14 @@ RULES: dict[str, Rule] = {
             habits.on_the_tape,
         ),
         Rule(
+            "retriable-is-retried",
+            "What is retriable is tried again; else, where it fails, it is left undone.",
+            shape.retriable_is_retried,
+        ),
+        Rule(
+            "retries-end", "All attempts are over while services still remember the key.", spans.retries_end
+        ),
+        Rule(
             "time-to-revert",
             "A time-to-live lasts until all later retries, and the reverts that come first, are over.",
             spans.time_to_revert,

@@ -7,25 +7,43 @@ from typing import Protocol
 
 import msgspec
 
+from marketsim.audit.checks import examine
 from marketsim.audit.findings import ERROR, Finding
 from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock
-from marketsim.drivers.virtual import Driver
+from marketsim.drivers.virtual import Driver, Running
+from marketsim.explore.accepted import Accepted, accepted
 from marketsim.explore.lint import lint
 from marketsim.explore.model import Bound, Case, Exploration
 from marketsim.explore.operators import Mutant, Operator, mutant, places_of
+from marketsim.explore.run import START_US, replayed
 from marketsim.explore.search import explore as search
 from marketsim.explore.wrong_handlers import HANDLERS
 from marketsim.explore.wrong_policies import POLICY_RULES
 from marketsim.explore.wrong_shapes import SHAPES
 from marketsim.saga.errors import InputError, nearest, quoted
-from marketsim.saga.events import ENDS, EffectEvent, Event, ServiceNoted, TransactionBegan
+from marketsim.saga.events import ENDS, EffectEvent, Event, OperationSucceeded, ServiceNoted, TransactionBegan
+from marketsim.saga.faults import places
 from marketsim.saga.tape import Tape
+from marketsim.saga.taxonomy import FAULTS
 
-__all__ = ["OPERATORS", "Explore", "Verdict", "mutants_of", "mutation_score"]
+__all__ = ["BOUNDS", "OPERATORS", "Explore", "Verdict", "mutants_of", "mutation_score"]
 
 OPERATORS: dict[str, Operator] = {each.name: each for each in (*SHAPES, *HANDLERS, *POLICY_RULES)}
 """Every operator by its name."""
+
+
+BOUNDS: tuple[Bound, ...] = (
+    Bound(faults=1, crashes=0, preemptions=0, customers=1),
+    Bound(faults=0, crashes=1, preemptions=0, customers=1),
+    Bound(faults=0, crashes=0, preemptions=3, customers=2),
+    Bound(faults=2, crashes=0, preemptions=0, customers=1),
+    Bound(faults=1, crashes=1, preemptions=0, customers=1),
+)
+"""Within which mutants are looked at by default: one thing that goes wrong, and then two."""
+
+_STRICT = ["messages-called-back"]
+"""The strict checks that an exploration does not make: of what must hold in a run with one fault."""
 
 
 class Explore(Protocol):
@@ -39,16 +57,25 @@ class Explore(Protocol):
 class Verdict(msgspec.Struct, frozen=True):
     """What came of a mutant.
 
-    ``killed_by`` says who noticed: ``lint``, ``guardrails``, ``explore`` (the checks, in a run with the
-    ``faults`` of each customer), or ``calm run`` (with no fault at all it does something else); it is
-    empty if nobody did. ``runs`` is how many were made.
+    ``killed_by`` says who noticed: ``lint``; ``guardrails`` (one let through what it must turn away);
+    ``explore`` (the checks, in a run with the ``faults`` of each customer, who take turns as ``turns``
+    has it); ``strict`` (a strict check, in a run with one fault); or ``calm run`` (with no fault at all it
+    does something else). It is empty if nobody did, and ``accepted`` may say why that is right. ``runs``
+    is how many were made.
     """
 
     mutant: Mutant
     killed_by: str = ""
     finding: Finding | None = None
     faults: tuple[tuple[str, ...], ...] = ()
+    turns: dict[str, int] = {}
     runs: int = 0
+    accepted: Accepted | None = None
+
+    @property
+    def survived(self) -> bool:
+        """Whether nobody noticed, and there is no reason why."""
+        return not self.killed_by and self.accepted is None
 
 
 def mutants_of(case: Case, operators: Iterable[str] = ()) -> Iterator[Mutant]:
@@ -63,7 +90,7 @@ def mutants_of(case: Case, operators: Iterable[str] = ()) -> Iterator[Mutant]:
 
 def mutation_score(
     case: Case,
-    bounds: Sequence[Bound],
+    bounds: Sequence[Bound] = BOUNDS,
     explore: Explore = search,
     *,
     operators: Iterable[str] = (),
@@ -77,8 +104,8 @@ def mutation_score(
     """
 
     @cache
-    def found_before(bound: Bound) -> frozenset[object]:
-        return frozenset(_shown(each) for each in explore(case, bound, wanted=0).counterexamples)
+    def found_before(bound: Bound) -> dict[str, int]:
+        return _sizes(explore(case, bound, wanted=0))
 
     verdicts = []
     for each in mutants_of(case, operators):
@@ -94,7 +121,7 @@ def _verdict(
     case: Case,
     bounds: Sequence[Bound],
     explore: Explore,
-    found_before: Callable[[Bound], frozenset[object]],
+    found_before: Callable[[Bound], dict[str, int]],
     refused: Sequence[Case],
 ) -> Verdict:
     finding = _linted(made, case)
@@ -108,14 +135,30 @@ def _verdict(
         exploration = explore(made.case, bound, wanted=len(known) + 1)
         runs += exploration.runs
         for each in exploration.counterexamples:
-            if _shown(each) not in known:
-                return Verdict(made, "explore", each.findings[0], each.faults, runs)
-    calm = _calm_difference(made.case, case)
-    return Verdict(made, "calm run" if calm else "", calm, runs=runs)
+            finding = next((one for one in each.findings if _is_news(one, each.size, known)), None)
+            if finding is not None:
+                return Verdict(made, "explore", finding, each.faults, each.turns, runs)
+    found = _strictly(made, case)
+    if found is not None:
+        return Verdict(made, "strict", found[0], ((found[1],),), runs=runs)
+    calm = _calm_difference(made.case, case, max(bound.customers for bound in bounds))
+    if calm is not None:
+        return Verdict(made, "calm run", calm, runs=runs)
+    return Verdict(made, runs=runs, accepted=accepted(made, case))
 
 
-def _shown(counterexample: object) -> object:
-    return (counterexample.faults, tuple(counterexample.turns.items()))  # type: ignore[attr-defined]
+def _sizes(exploration: Exploration) -> dict[str, int]:
+    """The size of the smallest counterexample for each rule that is broken."""
+    sizes: dict[str, int] = {}
+    for each in exploration.counterexamples:
+        for rule in each.rules:
+            sizes[rule] = min(sizes.get(rule, each.size), each.size)
+    return sizes
+
+
+def _is_news(finding: Finding, size: int, known: dict[str, int]) -> bool:
+    """Whether a finding is not one that the case itself has, with as many faults."""
+    return size < known.get(finding.rule, size + 1)
 
 
 def _linted(made: Mutant, case: Case) -> Finding | None:
@@ -133,33 +176,58 @@ def _lets_through(made: Mutant, refused: Sequence[Case]) -> bool:
 
 
 def _is_turned_away(case: Case) -> bool:
-    driver, running = _begun(case, [])
+    driver, (running,) = _begun(case, 1, [])
     try:
         return driver.ask(running) is not None
     except Exception:  # It broke where the guardrail would have kept it from going.
         return False
 
 
+# One fault, and the strict checks.
+
+
+def _strictly(made: Mutant, case: Case) -> tuple[Finding, str] | None:
+    """What a strict check finds in a run with one fault, and not in the case's own; and the fault."""
+    for fault in (
+        f"{place}:{each.name}" for each in FAULTS.values() for place in places(each, case.sagas[0])
+    ):
+        target = fault.partition(":")[0]
+        if target not in made.case.sagas[0].targets():
+            continue
+        finding = next(iter(_strict_findings(made.case, fault)), None)
+        if finding is not None and not _strict_findings(case, fault):
+            return finding, fault
+    return None
+
+
+def _strict_findings(case: Case, fault: str) -> list[Finding]:
+    return examine(replayed(case, [[fault]]).events, _STRICT)
+
+
 # The calm run.
 
 
-def _begun(case: Case, heard: list[Event]):  # type: ignore[no-untyped-def]
+def _begun(case: Case, customers: int, heard: list[Event]) -> tuple[Driver, list[Running]]:
     world, _ = case.opening()
-    driver = Driver(MemoryLog(), world, Clock(), watch=heard.append)
-    began = TransactionBegan(
-        transaction="tx-1",
-        saga=case.sagas[0].name,
-        policy=case.policy.name,
-        request=case.requests[0],
-        seed=0,
-        services=case.services,
-    )
-    return driver, driver.begin(case.sagas[0], case.policy, Tape(), began)
+    driver = Driver(MemoryLog(), world, Clock(START_US), watch=heard.append)
+    running = []
+    for number in range(min(customers, len(case.requests))):
+        saga = case.sagas[number]
+        began = TransactionBegan(
+            transaction=f"tx-{number + 1}",
+            saga=saga.name,
+            policy=case.policy.name,
+            request=case.requests[number],
+            seed=0,
+            services=case.services,
+        )
+        running.append(driver.begin(saga, case.policy, Tape(), began))
+    return driver, running
 
 
-def _calm_difference(wrong: Case, right: Case) -> Finding | None:
-    """What one customer gets if nothing goes wrong, and would not, or the other way round."""
-    expected, actual = _done(right), _done(wrong)
+def _calm_difference(wrong: Case, right: Case, customers: int) -> Finding | None:
+    """What customers get who come at once if nothing goes wrong, and did not get before, or the reverse."""
+    expected, actual = _done(right, customers), _done(wrong, customers)
     missing, more = expected - actual, actual - expected
     if not missing and not more:
         return None
@@ -168,15 +236,17 @@ def _calm_difference(wrong: Case, right: Case) -> Finding | None:
     return Finding("calm-run", ERROR, message, expected=told[0], actual=told[1])
 
 
-def _done(case: Case) -> Counter[str]:
-    """How a run ends, and what takes effect in it."""
+def _done(case: Case, customers: int) -> Counter[str]:
+    """What is answered and takes effect in a run, and how it ends."""
     heard: list[Event] = []
-    driver, _ = _begun(case, heard)
+    driver, _ = _begun(case, customers, heard)
     driver.run()
     return Counter(text for event in heard if (text := _told(event)))
 
 
 def _told(event: Event) -> str:
+    if isinstance(event, OperationSucceeded):
+        return f"{event.operation} answers {event.result}"
     if isinstance(event, ENDS):
         return event.type
     if not isinstance(event, EffectEvent) or isinstance(event, ServiceNoted):

@@ -33,7 +33,8 @@ class Place(msgspec.Struct, frozen=True):
 class Reads(msgspec.Struct):
     """What a handler, and the helpers it calls, read: attributes of the call, and earlier results by name.
 
-    ``names`` are all attributes of anything, such as the questions that are put to the world.
+    ``names`` are all attributes of anything, such as the questions that are put to the world, and all
+    globals, such as the exceptions that are raised.
     """
 
     attributes: dict[str, Place] = {}
@@ -104,7 +105,7 @@ def _read(code: CodeType, names: set[str], found: Reads) -> None:
     steps = list(dis.get_instructions(code))
     for index, step in enumerate(steps):
         after = steps[index + 1] if index + 1 < len(steps) else step
-        if step.opname in _ATTRIBUTE:
+        if step.opname in _ATTRIBUTE or step.opname.startswith("LOAD_GLOBAL"):
             found.names.add(str(step.argval))
         if step.opname.startswith(_LOCAL) and after.opname in _ATTRIBUTE and _last(step) in names:
             found.attributes.setdefault(str(after.argval), _place(code, after))

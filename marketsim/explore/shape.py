@@ -15,6 +15,7 @@ __all__ = [
     "found",
     "irreversible_last",
     "pivot_of",
+    "retriable_is_retried",
 ]
 
 
@@ -119,3 +120,19 @@ def can_be_asked(saga: Saga, policy: Policy) -> Iterator[Finding]:
             actual="none",
             remedy="declare how its service is asked what stands of it, if it can be",
         )
+
+
+def retriable_is_retried(saga: Saga, policy: Policy) -> Iterator[Finding]:
+    """What is retriable is tried again: once it may be left undone, nobody is told to do it."""
+    for operation in saga.operations.values():
+        once = operation.one_shot or operation.retry.attempts_max == 1
+        if operation.kind == "retriable" and once:
+            yield found(
+                "retriable-is-retried",
+                ERROR,
+                operation,
+                f"{operation.name} is retriable and is never tried again: where it fails, it is left undone",
+                expected="several attempts",
+                actual="one_shot=True" if operation.one_shot else "attempts_max=1",
+                remedy="give it a Retry; or do it before the pivot, as what may fail",
+            )

@@ -6,7 +6,10 @@ from marketsim.audit.findings import ERROR, WARNING, Finding
 from marketsim.explore.shape import ancestors_of, found, pivot_of
 from marketsim.saga.definition import SECOND_US, Operation, Policy, Retry, Saga
 
-__all__ = ["takes_us", "time_to_answer", "time_to_revert"]
+__all__ = ["KEYS_KEPT_US", "retries_end", "takes_us", "time_to_answer", "time_to_revert"]
+
+KEYS_KEPT_US = 24 * 3600 * SECOND_US
+"""For how long payment providers promise to remember an idempotency key, in microseconds: 24 hours."""
 
 
 def takes_us(retry: Retry, call_us: int) -> int:
@@ -41,6 +44,22 @@ def time_to_answer(saga: Saga, policy: Policy) -> Iterator[Finding]:
             actual=f"a time limit of {_text(limit_us)}; it takes {_text(least_us)} to {_text(most_us)}",
             remedy="raise time_limit_us, or mend latency_us",
         )
+
+
+def retries_end(saga: Saga, policy: Policy) -> Iterator[Finding]:
+    """All attempts are over while services still remember the key."""
+    for operation in saga.operations.values():
+        longest_us = takes_us(operation.retry, operation.time_limit_us)
+        if longest_us > KEYS_KEPT_US:
+            yield found(
+                "retries-end",
+                ERROR,
+                operation,
+                f"{operation.name} may be tried again after {_text(longest_us)}: its key may be forgotten then",
+                expected=f"{_text(KEYS_KEPT_US)} at the most",
+                actual=_text(longest_us),
+                remedy="give its Retry an elapsed_max_us, or fewer attempts",
+            )
 
 
 def time_to_revert(saga: Saga, policy: Policy) -> Iterator[Finding]:

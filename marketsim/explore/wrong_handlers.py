@@ -206,7 +206,14 @@ def _always(answer: JSONObject | Exception) -> Act:
 
 HANDLERS: tuple[Operator, ...] = (
     _acting("act-twice", "An effect is doubled.", "{operation}: takes effect twice", "action", _twice),
-    _acting("act-by-half", "An effect is half of what it says.", "{operation}: does half", "action", _half),
+    _acting(
+        "act-by-half",
+        "An effect is half of what it says.",
+        "{operation}: does half",
+        "action",
+        _half,
+        "post",
+    ),
     _acting(
         "act-not-at-all",
         "An operation says that it is done, and does nothing.",
@@ -266,6 +273,9 @@ HANDLERS: tuple[Operator, ...] = (
         "{operation}: answers success when it failed",
         "action",
         _swallows,
+        "Failed",
+        "Unknown",
+        "Aborted",
     ),
     _acting(
         "unknown-is-failed",
@@ -273,6 +283,7 @@ HANDLERS: tuple[Operator, ...] = (
         "{operation}: says that it failed when nobody knows",
         "action",
         _fails_for_certain,
+        "Unknown",
     ),
     _acting(
         "retry-hard-failure",
@@ -280,6 +291,7 @@ HANDLERS: tuple[Operator, ...] = (
         "{operation}: says that every failure may be tried again",
         "action",
         _may_be_retried,
+        "Failed",
     ),
     _acting(
         "part-for-whole",
@@ -287,9 +299,17 @@ HANDLERS: tuple[Operator, ...] = (
         "{operation}: answers success when only a part was done",
         "action",
         _takes_part_for_whole,
+        "Aborted",
     ),
     _acting("revert-twice", "A revert is done twice.", "{revert}: runs twice", "revert", _twice),
-    _acting("revert-by-half", "A revert gives back half.", "{revert}: gives back half", "revert", _half),
+    _acting(
+        "revert-by-half",
+        "A revert gives back half.",
+        "{revert}: gives back half",
+        "revert",
+        _half,
+        "post",
+    ),
     _acting(
         "revert-not-at-all",
         "A revert says that it is done, and does nothing.",
@@ -325,6 +345,8 @@ HANDLERS: tuple[Operator, ...] = (
         "{revert}: answers success when it failed",
         "revert",
         _swallows,
+        "Failed",
+        "Unknown",
     ),
     _acting(
         "revert-part-for-whole",
@@ -332,6 +354,7 @@ HANDLERS: tuple[Operator, ...] = (
         "{revert}: answers success when only a part was given back",
         "revert",
         _takes_part_for_whole,
+        "Partial",
     ),
     _acting(
         "revert-without-fence",
@@ -355,6 +378,8 @@ HANDLERS: tuple[Operator, ...] = (
         "{revert}: writes under an empty key",
         "revert",
         _unkeyed,
+        "key",
+        "post",
     ),
     _acting(
         "revert-new-key",
@@ -398,6 +423,7 @@ HANDLERS: tuple[Operator, ...] = (
         "{probe}: says that it landed when a part stands",
         "probe",
         _takes_part_for_whole,
+        "Failed",
     ),
 )
 """The operators, in the order in which they are told."""

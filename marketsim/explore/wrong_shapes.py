@@ -10,7 +10,7 @@ from marketsim.saga.definition import Operation, Retry, Saga
 
 __all__ = ["SHAPES"]
 
-_NO_END = Retry(attempts_max=40, delay_us=60_000_000, factor=1, jitter_percent=0)
+_NO_END = Retry(attempts_max=1000, delay_us=600_000_000, factor=1, delay_max_us=600_000_000)
 
 
 def _fields(
@@ -164,7 +164,7 @@ SHAPES: tuple[Operator, ...] = (
     _fields(
         "retry-without-end",
         "An operation is tried again and again, whatever the time.",
-        "{operation}: is tried 40 times, a minute apart",
+        "{operation}: is tried a thousand times, ten minutes apart",
         lambda each: True,
         retry=_NO_END,
     ),

@@ -534,6 +534,28 @@ ROWS: list[Row] = [
             events
         ),
     ),
+    Row(
+        "money-conserved",
+        "an order, and what was paid for it, of half of what its lines cost",
+        "bought",
+        all_of(
+            change(at(e.OrderPlaced), total_minor=PRICE_MINOR // 2),
+            _posted("charge_payment", postings=halved),
+            change(
+                at(e.OperationSucceeded, "charge_payment"),
+                result={"amount_minor": PRICE_MINOR // 2, "currency": "USD"},
+            ),
+        ),
+    ),
+    Row("idempotency", "a posting without a key", "bought", _posted("charge_payment", key="")),
+    Row("idempotency", "a release without a key", "declined", _posted("release_stock", key="")),
+    # Messages.
+    Row(
+        "messages-called-back",
+        "the correction was never sent",
+        "cancelled",
+        drop(at(e.NotificationSent, "send_correction")),
+    ),
     # Dead letters.
     Row(
         "dead-letters",

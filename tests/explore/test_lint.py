@@ -192,6 +192,16 @@ WRONG = [
     ("on-the-tape", "roll", lambda: with_(last=(roll,)), "warning"),
     ("on-the-tape", "look_at_the_clock", lambda: with_(last=(look_at_the_clock,)), "warning"),
     ("on-the-tape", "look_at_the_calendar", lambda: with_(last=(look_at_the_calendar,)), "warning"),
+    ("retriable-is-retried", "confirm", lambda: with_(last=(confirm,), retry=ONCE), "error"),
+    ("retriable-is-retried", "confirm", lambda: with_(last=(confirm,), one_shot=True), "error"),
+    (
+        "retries-end",
+        "confirm",
+        lambda: with_(
+            last=(confirm,), retry=Retry(attempts_max=1000, delay_us=MINUTE_US, delay_max_us=2 * MINUTE_US)
+        ),
+        "error",
+    ),
     ("time-to-revert", "book", lambda: with_(booking=(book, cancel, find), revert_ttl_us=MINUTE_US), "error"),
     ("time-to-answer", "confirm", lambda: with_(last=(confirm,), time_limit_us=1_000), "error"),
     ("time-to-answer", "confirm", lambda: with_(last=(confirm,), time_limit_us=20_000), "warning"),
