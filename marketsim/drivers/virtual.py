@@ -44,10 +44,14 @@ class NoWorld:
 
 
 class Arrival(msgspec.Struct, frozen=True, eq=False):
-    """What a service still has to say, or to do, about a call that is over for its caller."""
+    """What a service still has to say, or to do, about a call that is over for its caller.
+
+    ``answer`` is what it said, if it was asked and will say it again.
+    """
 
     want: Invoke
     fault: Fault
+    answer: Came | None = None
 
 
 def crashed(torn: bool) -> NoReturn:
@@ -239,7 +243,7 @@ class Driver(Calls):
         """What the engine is told of a call that was struck; what it is not told now may arrive later."""
         late = took_us > want.operation.time_limit_us
         if want.role == "action" and (fault.arrives or late):
-            self.arrive(running, want, fault, took_us)
+            self.arrive(running, want, fault, took_us, landed)
         if late:
             return Came(want, "unknown", code=fault.name, reason=fault.sentence)
         if fault.phase == "within" and landed is not None:
@@ -253,11 +257,13 @@ class Driver(Calls):
             came.code, came.result = "aborted", {"because": fault.name}
         return came
 
-    def arrive(self, running: Running, want: Invoke, fault: Fault, took_us: int) -> None:
+    def arrive(
+        self, running: Running, want: Invoke, fault: Fault, took_us: int, answer: Came | None = None
+    ) -> None:
         """Have what a service still has to say reach the engine: ``took_us`` from now, and a while."""
         point = f"{running.engine.transaction}/{want.operation.name}@{want.attempt}/arrival"
         delay_us = max(0, took_us + running.tape.between(point, *fault.arrives_us))
-        self.expect(running, Arrival(want, fault), delay_us)
+        self.expect(running, Arrival(want, fault, answer), delay_us)
 
     def _arrived(self, running: Running, arrival: Arrival) -> Came:
         """Let happen what arrives late; whoever has ended is not told, and it is only recorded."""
@@ -268,7 +274,8 @@ class Driver(Calls):
             case "refusal" | "failure" | "contradiction":
                 came = Came(want, "failed", code=fault.name, reason=fault.sentence)
             case _:
-                came = Came(want, "succeeded", running.engine.results.get(want.operation.name, {}))
+                done = running.engine.results.get(want.operation.name, {})
+                came = arrival.answer or Came(want, "succeeded", done)
         if running.last is not None:
             self.record(late_event(running.engine.transaction, want, came))
         return came

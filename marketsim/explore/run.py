@@ -156,8 +156,6 @@ class Runner:
 
     def _try_again(self, driver: TurnDriver, events: list[Event]) -> None:
         names = [letter.operation for letter in dead_letters(events) if letter.state == "open"]
-        if not names:
-            return
         number = int(events[0].transaction.rpartition("-")[2]) - 1  # type: ignore[attr-defined]
         saga, policy = self.case.sagas[number], self.case.policy
         try_again(driver, saga, policy, Tape(), events, names, HEALED, FaultPlan())
@@ -186,7 +184,7 @@ def _still_waiting(events: list[Event]) -> tuple[Finding, ...]:
         Finding(
             "quiescence",
             ERROR,
-            f"the revert of {letter.operation} still fails when nothing is in its way",
+            f"{letter.operation} still cannot be reverted when nothing is in the way",
             seq=letter.seq,
             transaction=letter.transaction,
             operation=letter.operation,

@@ -1,0 +1,231 @@
+"""The search: it tries everything once, the smallest first, and no less when it merges and cuts."""
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+from explore.small import (
+    FORGETFUL,
+    PROBED,
+    RIGHT,
+    give,
+    give_blindly,
+    keep,
+    look,
+    small_case,
+    take,
+    take_blindly,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from marketsim.explore.faults import tried_at
+from marketsim.explore.marketplace import market_case
+from marketsim.explore.model import Bound, Case, Exploration
+from marketsim.explore.run import replayed
+from marketsim.explore.search import explore
+from marketsim.saga.definition import ROLES
+from marketsim.saga.errors import InputError
+from marketsim.saga.events import FaultInjected
+
+EVERY = 0
+FEW = ("error", "timeout_before", "timeout_after", "abort")
+
+"""Faults that any service can have: for certain, without an answer, and with the effect behind it."""
+
+
+def sizes(exploration: Exploration) -> dict[str, tuple[int, int]]:
+    """For each rule that is broken, with how many faults and crashes, and how many turns."""
+    found: dict[str, tuple[int, int]] = {}
+    for example in exploration.counterexamples:
+        for rule in example.rules:
+            found.setdefault(rule, (example.size, example.spent.preemptions))
+    return found
+
+
+def struck(events: Any) -> list[str]:
+    """What was injected, as a scenario would have it."""
+    return [
+        f"{event.compensation or event.probe or event.operation}:{event.fault}@{event.attempt}"
+        for event in events
+        if isinstance(event, FaultInjected)
+    ]
+
+
+def by_hand(case: Case, names: tuple[str, ...], faults: int) -> set[frozenset[str]]:
+    """Every set of faults that strikes as a whole, found by trying every set of that size."""
+    (saga,) = set(case.sagas)
+    bound = Bound(names=names)
+    every = [
+        f"{operation.point(role)}:{fault.name}@{attempt}"
+        for operation in saga.operations.values()
+        for role in ROLES
+        if operation.point(role)
+        for fault in tried_at(operation, role, bound)
+        for attempt in range(1, 4)
+    ]
+    sets = [frozenset(each) for size in range(faults + 1) for each in combinations(every, size)]
+    return {each for each in sets if set(struck(replayed(case, [sorted(each)]).events)) == each}
+
+
+@pytest.mark.parametrize("operations", [[RIGHT], [PROBED], [RIGHT, {"action": take, "kind": "retriable"}]])
+@pytest.mark.parametrize("faults", [0, 1, 2])
+def test_every_set_of_faults_is_tried_once(operations, faults):
+    case, names = small_case(*operations), ("error", "timeout_after")
+    bound = Bound(faults=faults, crashes=0, customers=1, names=names, reduction=False)
+    assert explore(case, bound, wanted=EVERY).runs == len(by_hand(case, names, faults))
+
+
+def test_what_breaks_is_found_with_as_few_faults_as_it_takes():
+    case = small_case(FORGETFUL, RIGHT)
+    (example,) = explore(case, Bound(customers=1)).counterexamples
+    assert example.size == 1
+    assert replayed(case, example.faults).rules == example.rules
+
+
+def test_what_takes_two_faults_is_not_found_with_one():
+    case = small_case(FORGETFUL, RIGHT)  # The second operation is tried twice before it is given up.
+    assert explore(case, Bound(faults=1, crashes=0, customers=1, names=("error",))).passed
+    (example,) = explore(case, Bound(faults=2, crashes=0, customers=1, names=("error",))).counterexamples
+    assert example.faults == (("take_2:error@1", "take_2:error@2"),)
+
+
+CRASHES = ("crash_after_intent", "crash_after_effect")
+
+OPERATIONS = st.fixed_dictionaries(
+    {
+        "action": st.sampled_from([take, take_blindly]),
+        "revert": st.sampled_from([give, give_blindly, keep, None]),
+        "probe": st.sampled_from([look, None]),
+        "kind": st.sampled_from(["compensatable", "compensatable", "retriable", "pivot"]),
+    }
+)
+
+
+def sagas(most: int) -> st.SearchStrategy[list[dict[str, Any]]]:
+    every = st.lists(OPERATIONS, min_size=1, max_size=most)
+    return every.filter(lambda made: sum(each["kind"] == "pivot" for each in made) <= 1)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sagas(2), st.sampled_from(["default", "none", "temporal", "agent-saga"]), st.booleans())
+def test_of_any_small_saga_the_verdicts_are_the_same_without_reduction(operations, policy, dies):
+    case = small_case(*operations, policy=policy)
+    bound = Bound(faults=1 if dies else 2, crashes=int(dies), customers=1, names=(*FEW, *CRASHES))
+    assert_no_reduction_is_needed(case, bound)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sagas(2), st.integers(1, 2))
+def test_of_any_two_customers_the_verdicts_are_the_same_without_reduction(operations, units):
+    case = small_case(*operations, customers=2, units=units)
+    assert_no_reduction_is_needed(case, Bound(faults=1, crashes=0, preemptions=1, names=FEW))
+
+
+def assert_no_reduction_is_needed(case: Case, bound: Bound) -> None:
+    reduced = explore(case, bound, wanted=EVERY)
+    whole = explore(case, Bound(**{**as_dict(bound), "reduction": False}), wanted=EVERY)
+    assert sizes(reduced) == sizes(whole)
+    assert reduced.unreached == whole.unreached
+    assert reduced.exhausted
+    assert whole.exhausted
+    assert reduced.runs <= whole.runs
+
+
+def as_dict(bound: Bound) -> dict[str, Any]:
+    return {name: getattr(bound, name) for name in bound.__struct_fields__}
+
+
+@pytest.mark.parametrize("policy", ["default", "none", "saga-py", "camunda"])
+def test_of_a_purchase_the_verdicts_are_the_same_without_reduction(policy):
+    bound = Bound(faults=1, crashes=1, customers=1, names=(*FEW, "not_idempotent", "crash_after_effect"))
+    assert_no_reduction_is_needed(market_case("purchase", policy=policy), bound)
+
+
+def test_two_processes_give_the_same_and_so_does_one_of_which_one_dies():
+    case, bound = small_case(PROBED, RIGHT, customers=2), Bound(faults=2, crashes=0, names=FEW)
+    alone, both = (explore(case, bound, wanted=EVERY, processes=number) for number in (1, 2))
+    assert (alone.runs, alone.cut, alone.states) == (both.runs, both.cut, both.states)
+    assert sizes(alone) == sizes(both)
+
+
+def test_what_was_not_finished_goes_on_from_its_file(tmp_path):
+    case, bound = small_case(PROBED, FORGETFUL), Bound(faults=2, crashes=0, customers=1, names=FEW)
+    whole, file = explore(case, bound, wanted=EVERY), tmp_path / "explore.json"
+    little = Bound(faults=2, crashes=0, customers=1, names=FEW, runs_max=20)
+    begun = explore(case, little, wanted=EVERY, checkpoint=file)
+    assert not begun.exhausted
+    assert begun.runs == 20
+    ended = explore(case, bound, wanted=EVERY, resume=file)
+    assert ended.exhausted
+    assert sizes(ended) == sizes(whole)
+    assert ended.states == whole.states
+
+
+def test_a_file_of_another_exploration_is_refused(tmp_path):
+    file = tmp_path / "explore.json"
+    explore(small_case(PROBED), Bound(customers=1, runs_max=5), wanted=EVERY, checkpoint=file)
+    with pytest.raises(InputError, match="another bound"):
+        explore(small_case(PROBED), Bound(faults=1, customers=1), resume=file)
+    file.write_text("{}")
+    with pytest.raises(InputError, match="no checkpoint"):
+        explore(small_case(PROBED), Bound(customers=1), resume=file)
+
+
+def test_a_limit_that_is_reached_is_no_pass():
+    case = small_case(RIGHT)
+    assert not explore(case, Bound(customers=1, runs_max=3)).passed
+    assert not explore(case, Bound(customers=1, seconds_max=1e-9)).passed
+    assert explore(case, Bound(faults=1, crashes=0, customers=1, names=FEW)).passed
+
+
+def test_memory_is_bounded_and_what_is_forgotten_is_tried_again():
+    case = small_case(PROBED, PROBED, FORGETFUL)
+    bound = {"faults": 2, "crashes": 1, "customers": 1, "names": (*FEW, *CRASHES)}
+    whole, little = (explore(case, Bound(**bound, states_max=most), wanted=EVERY) for most in (10**6, 10))
+    assert little.states == 10
+    assert little.runs > whole.runs
+    assert sizes(little) == sizes(whole)
+
+
+def test_what_was_declared_in_vain_is_told():
+    case = small_case({"action": take, "revert": give, "kind": "retriable"})
+    found = explore(case, Bound(faults=1, crashes=0, customers=1, names=("error", "sent_twice")))
+    assert set(found.unreached) == {"the revert give_1"}
+    calm = explore(small_case(RIGHT), Bound(faults=0, crashes=0, customers=1))
+    assert calm.unreached[0] == "the revert give_1"
+
+
+def test_a_choice_that_is_not_on_the_tape_is_told_with_its_call():
+    times = iter(range(10**6))
+
+    def take_by_chance(call: Any) -> dict[str, Any]:
+        return take(call) | {"ticket": next(times)}
+
+    found = explore(small_case(RIGHT, {"action": take_by_chance, "revert": give}), Bound(customers=1))
+    assert not found.passed
+    assert found.irreproducible is not None
+    assert (found.irreproducible.operation, found.irreproducible.attempt) == ("take_2", 1)
+
+
+def test_a_choice_that_shows_only_in_who_is_called_is_told_too():
+    times = iter(range(10**6))
+
+    def fail_by_chance(call: Any) -> dict[str, Any]:
+        return take_blindly(call) if next(times) % 2 else keep(call)
+
+    found = explore(small_case({"action": fail_by_chance, "revert": give}), Bound(customers=1))
+    assert found.irreproducible is not None
+    assert found.irreproducible.operation == "take_1"
+
+
+def test_the_last_box_is_sold_once_whoever_moves_first():
+    case = small_case(PROBED, customers=2, units=1)
+    assert explore(case, Bound(faults=1, crashes=1, preemptions=2, names=(*FEW, *CRASHES))).passed
+
+
+def test_progress_is_told_as_it_comes():
+    told = []
+    explore(small_case(PROBED), Bound(faults=2, customers=1), progress=told.append)
+    assert told[-1].runs > 0
+    assert [each.depth for each in told] == sorted(each.depth for each in told)
