@@ -77,8 +77,9 @@ def explore(
     bounds = [bound_of(asked, case) for case in cases]
     processes = processes_of(on, workers)
     explored: list[Explored] = []
-    for case, bound in zip(cases, bounds, strict=True):
-        explored.append(_explored(session, asked, case, bound, files, processes, brief=len(cases) > 1))
+    for name, case, bound in zip(policies, cases, bounds, strict=True):
+        again = asked.command(name or "")
+        explored.append(_explored(session, asked, again, case, bound, files, processes, brief=len(cases) > 1))
         if explored[-1].exploration.interrupted:
             break
     files.write_reports(explored)
@@ -106,6 +107,7 @@ def _exit_of(exploration: "Exploration") -> Exit:
 def _explored(
     session: Session,
     asked: Asked,
+    again: str,
     case: "Case",
     bound: "Bound",
     files: Files,
@@ -119,7 +121,6 @@ def _explored(
     from marketsim.explore.told import Explored, bound_words
 
     policy = case.policy.name
-    again = asked.command("" if policy == "default" else policy)
     if not session.silent:
         title = f"explore {case.name} under {policy}"
         render.show_plan(title, bound_words(bound), again, session.console())

@@ -1,5 +1,6 @@
 """What `marketsim explore` was asked for: the case, the bound, and the command that asks again."""
 
+import re
 import shlex
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ __all__ = ["Asked", "bound_of", "case_named", "processes_of"]
 
 _NUMBERS_MAX = {"--faults": 9, "--crashes": 9, "--preemptions": 99, "--customers": 9}
 _YAML = (".yaml", ".yml", ".json")
+_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -117,7 +119,6 @@ def _request(text: str) -> JSONObject:
 
 def bound_of(asked: Asked, case: "Case") -> "Bound":
     """The bound that is asked for. Raises InputError for numbers and names that cannot be meant."""
-    from marketsim.cli.options import span
     from marketsim.explore.model import Bound
     from marketsim.saga.taxonomy import FAULTS
 
@@ -143,10 +144,22 @@ def bound_of(asked: Asked, case: "Case") -> "Bound":
         names=tuple(asked.fault),
         targets=tuple(asked.target),
         runs_max=asked.runs_max,
-        seconds_max=span(asked.time_limit or None, "--time-limit") / 1_000_000,
+        seconds_max=_seconds(asked.time_limit),
         states_max=asked.states_max,
         reduction=not asked.no_reduction,
     )
+
+
+def _seconds(text: str) -> float:
+    """A time limit in seconds; 0 for none."""
+    if not text:
+        return 0
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s|m|h)", text, re.ASCII)
+    seconds = float(found[1]) * _UNITS_S[found[2]] if found else 0
+    if not seconds:
+        todo = "write 500ms, 1.5s, 10m or 2h"
+        raise InputError(f"{quoted(text)} is no time to work in", where="--time-limit", todo=todo)
+    return seconds
 
 
 def _check_names(option: str, kind: str, names: Sequence[str], known: Collection[str]) -> None:

@@ -78,8 +78,8 @@ def show_explored(explored: Explored, console: Console, stream: TextIO, *, timel
         place = f"{strayed.transaction}: {strayed.operation}, attempt {strayed.attempt}"
         what = "the same run took another way here; its handler has a choice that is not on the tape"
         _print(console, Text.assemble((f"{printable(place)}  ", "bad"), what), 4)
-        _print(console, Text(f"  the first run: {printable(strayed.expected)}", "faint"), 4)
-        _print(console, Text(f"  the second run: {printable(strayed.actual)}", "faint"), 4)
+        console.print(Text(f"  the first run:  {printable(strayed.expected)}", "faint"))
+        console.print(Text(f"  the second run: {printable(strayed.actual)}", "faint"))
     console.print()
     for name in exploration.unreached[:_UNREACHED_MAX]:
         _print(console, Text(f"  note    {printable(name)} was never reached", "warn"), 10)
@@ -126,8 +126,9 @@ def _show_told(told: Told, console: Console, stream: TextIO, glyphs: Glyphs, tim
     place = f" at {printable(told.operation)}" if told.operation else ""
     rule = (f"{glyphs.failed} {printable(told.rule)}", "bad")
     _print(console, Text.assemble(rule, f"{place}, {_takes(told)}"), 2)
-    story = told.story if timelines else told.sentences
-    _print(console, Text(f"  {printable(' '.join(story))}"), 2)
+    _print(console, Text(f"  {printable(' '.join(told.story))}"), 2)
+    for each in () if timelines else told.wrong:
+        _print(console, Text(f"  {printable(each)}", "bad"), 4)
     if told.counterexample.healed:
         _print(console, Text("  It shows only when the faults are over and all was tried again.", "warn"), 2)
     if not told.minimal:

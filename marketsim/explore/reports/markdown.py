@@ -33,9 +33,8 @@ def _lines(explored: Sequence[Explored]) -> Iterator[str]:
 def _row(explored: Explored) -> str:
     exploration = explored.exploration
     verdict = verdict_of(exploration)
-    said = "exhausted, nothing found" if verdict == "nothing found" else verdict
-    if explored.found:
-        said = ", ".join(told.rule for told in explored.found)
+    passed = "exhausted, nothing found" if verdict == "nothing found" else verdict
+    said = ", ".join(told.rule for told in explored.found) or passed
     takes = min((told.counterexample.size for told in explored.found), default=0)
     cells = (
         _plain(exploration.case),
