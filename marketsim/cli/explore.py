@@ -50,6 +50,8 @@ def explore(
     markdown: opt.Markdown = None,
     force: Force = False,
     replay: opt.Replay = None,
+    mutate: opt.Mutate = False,
+    operator: opt.Operators = None,
 ) -> int:
     """Try every fault, crash and interleaving within a bound; show the smallest that goes wrong."""
     asked = Asked(
@@ -69,6 +71,10 @@ def explore(
         keep_going,
     )
     policies = list(dict.fromkeys(policy)) if policy else [None]
+    if mutate or operator:
+        from marketsim.cli.mutating import show_mutants
+
+        return show_mutants(session, asked, policies[0], operator or ())
     if replay is not None:
         return _replayed(session, asked, policies[0], replay)
     files = Files(output, checkpoint or resume, resume, junit, sarif, markdown, force)

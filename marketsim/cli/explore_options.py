@@ -17,8 +17,10 @@ __all__ = [
     "Junit",
     "KeepGoing",
     "Markdown",
+    "Mutate",
     "NoReduction",
     "On",
+    "Operators",
     "Output",
     "Policies",
     "Preemptions",
@@ -97,6 +99,19 @@ Targets = Annotated[
         "--target",
         metavar="NAME",
         help="Only at this operation, revert, probe or service; repeat it for others.",
+        show_default=False,
+    ),
+]
+Mutate = Annotated[
+    bool,
+    typer.Option("--mutate", help="Make the saga wrong in every known way, and see whether it is noticed."),
+]
+Operators = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--operator",
+        metavar="NAME",
+        help="With --mutate, only this way to make it wrong; repeat it for others.",
         show_default=False,
     ),
 ]

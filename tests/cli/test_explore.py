@@ -90,9 +90,9 @@ def test_a_search_is_taken_up_where_it_was_left_and_comes_to_the_same(cli, tmp_p
     assert ran.code == 0
     (resumed,) = ran.document["explorations"]
     (whole,) = cli("explore", "purchase", *SMALL, "--json").document["explorations"]
-    assert {key: resumed[key] for key in ("runs", "cut", "states", "verdict")} == {
-        key: whole[key] for key in ("runs", "cut", "states", "verdict")
-    }
+    assert resumed["exhausted"]
+    for key in ("runs", "states", "verdict", "unreached"):
+        assert resumed[key] == whole[key]
 
 
 def test_a_checkpoint_of_another_question_is_refused(cli):
@@ -331,3 +331,73 @@ def test_what_a_saga_of_ones_own_cannot_be_asked(cli, own, name, more, says):
     ran = cli("explore", f"{own}:{name}", *more)
     assert ran.code == 2
     assert says in ran.err
+
+
+# Mutation.
+
+
+def test_mutants_are_shown_with_who_noticed_them_and_the_one_that_lives_with_its_line(cli, own):
+    ran = cli("explore", "purchase", "--mutate", "--operator", "drop-revert")
+    assert ran.code == 0
+    assert "drop-revert@reserve_stock    lint" in ran.out
+    assert "4 mutants of purchase under default: 4 are noticed" in ran.out
+    request = ["--request", '{"nights": 1}']
+    ran = cli("explore", f"{own}:trip", *request, "--operator", "drop-operation", "--operator", "act-twice")
+    assert ran.code in (0, 1)
+    assert ("alive: " in ran.out) == (ran.code == 1)
+    assert ran.code == 0 or "own.py:" in ran.out
+    document = cli("explore", "purchase", "--mutate", "--operator", "drop-revert", "--json").document
+    assert [each["noticed_by"] for each in document["mutants"]] == ["lint", "lint", "lint", "strict"]
+    assert cli("explore", "purchase", "--mutate", "--operator", "nope").code == 2
+
+
+# On a terminal.
+
+
+def test_how_far_it_has_come_is_one_line_that_goes_again():
+    from io import StringIO
+
+    from marketsim.cli.render.exploration import Watch, progress_words
+    from marketsim.explore.model import Progress
+
+    progress = Progress(12_345, 9_000, 4_321, 2, 777, 0, 10.0)
+    words = progress_words(progress)
+    assert words == "12,345 runs, 1,234/s, depth 2, 4,321 states, at least 777 to go"
+    stream = StringIO()
+    watch = Watch(stream)
+    watch(progress)
+    watch.close()
+    assert stream.getvalue() == ""
+    watch._shown_s -= 1
+    watch(progress)
+    watch.close()
+    assert stream.getvalue() == f"\r\x1b[K{words}\r\x1b[K"
+
+
+def test_what_was_not_reached_is_a_note_and_a_healed_finding_is_told_as_one(cli, capsys):
+    import sys
+
+    import msgspec
+
+    from marketsim.cli.render.exploration import show_explored
+    from marketsim.cli.render.theme import console
+    from marketsim.explore.marketplace import market_case
+    from marketsim.explore.model import Bound, Cost, Counterexample
+    from marketsim.explore.run import replayed
+    from marketsim.explore.search import explore
+    from marketsim.explore.told import Explored, Told
+
+    case = market_case("purchase", policy="none")
+    judged = replayed(case, [["charge_payment:card_declined@1"]])
+    found = Counterexample(judged.findings, True, ((),), {}, Cost(1, 1, 2), tuple(judged.events))
+    told = Told("stock-conserved", "", case, found, ("It begins.",), ("It is wrong.",), False)
+    exploration = explore(case, Bound(faults=0, crashes=0, preemptions=0, customers=1))
+    exploration = msgspec.structs.replace(exploration, unreached=tuple(f"place-{n}" for n in range(12)))
+    capsys.readouterr()
+    show_explored(Explored("none", "again", exploration, (told,)), console(sys.stdout), sys.stdout)
+    printed = capsys.readouterr().out
+    assert "stock-conserved, with 1 fault and 1 crash and 2 turns out of order" in printed
+    assert "only when the faults are over" in printed
+    assert "could not be made smaller" in printed
+    assert printed.count("was never reached") == 10
+    assert "2 more were never reached" in printed
