@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "run": "scenarios",
     "compare": "compare",
     "simulate": "simulate",
+    "explore": "explore",
     "replay": "replay",
     "recover": "recover",
     "catalog": "catalog",

@@ -11,7 +11,7 @@ from marketsim.cli.render.text import printable
 from marketsim.cli.session import Session
 from marketsim.saga.errors import InputError
 
-__all__ = ["Force", "Output", "target_of", "write_output"]
+__all__ = ["Force", "Output", "target_of", "write_file", "write_output"]
 
 Output = Annotated[
     Path | None,
@@ -36,6 +36,17 @@ def write_output(
         for piece in pieces:
             _print(session, str(piece), is_json)
         return
+    write_file(output, pieces, force)
+    if session.json:
+        session.emit({"wrote": str(output)})
+    session.say(f"wrote {output}")
+
+
+def write_file(output: Path, pieces: Iterable[str] | Iterable[bytes], force: bool) -> None:
+    """Write text or bytes, piece by piece, to a file that appears when it is complete, or not at all.
+
+    Raises InputError for a file that exists (without ``force``) or cannot be written.
+    """
     target = target_of(output, force)
     partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
     try:
@@ -47,9 +58,6 @@ def write_output(
         raise InputError(f"the file cannot be written: {reason}", where=str(output)) from error
     finally:
         partial.unlink(missing_ok=True)
-    if session.json:
-        session.emit({"wrote": str(output)})
-    session.say(f"wrote {output}")
 
 
 def _print(session: Session, piece: str, is_json: bool) -> None:

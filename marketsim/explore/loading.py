@@ -34,23 +34,27 @@ def load_saga(text: str) -> Saga:
     return load(text, Saga) if is_place(text) else saga_named(text)
 
 
-def load(place: str, kind: type[LoadedT]) -> LoadedT:
-    """What a place names: a ``kind``, or a function of no arguments that returns one. Raises InputError."""
+def load(place: str, *kinds: type[LoadedT]) -> LoadedT:
+    """What a place names: one of these kinds, or a function of no arguments that returns it.
+
+    Raises InputError for anything else.
+    """
     source, colon, name = place.rpartition(":")
     if not colon or not source or not name:
         raise InputError(f"{quoted(place)} names nothing in a file", todo=_SHAPE)
     with _importing(source):
         module = _of_file(Path(source)) if source.endswith(".py") else import_module(source)
     if not hasattr(module, name):
-        known = [each for each, thing in vars(module).items() if isinstance(thing, kind)]
+        known = [each for each, thing in vars(module).items() if isinstance(thing, kinds)]
         raise InputError(f"it has no {quoted(name)}", where=source, todo=nearest(name, known))
     found = getattr(module, name)
-    if callable(found) and not isinstance(found, kind | type):
+    if callable(found) and not isinstance(found, (*kinds, type)):
         with _importing(source):
             found = found()
-    if not isinstance(found, kind):
-        what = f"{quoted(name)} is a {type(found).__name__}, not a {kind.__name__}"
-        raise InputError(what, where=source, todo=f"name a {kind.__name__}, or a function that returns one")
+    if not isinstance(found, kinds):
+        wanted = " or ".join(f"a {kind.__name__}" for kind in kinds)
+        what = f"{quoted(name)} is a {type(found).__name__}, not {wanted}"
+        raise InputError(what, where=source, todo=f"name {wanted}, or a function that returns one")
     return found
 
 

@@ -1,11 +1,20 @@
 """Amounts of money: integers of minor units, and how people write them."""
 
 import math
+import re
 from decimal import Decimal
 
 from marketsim.saga.errors import InputError, nearest, quoted
 
-__all__ = ["AMOUNT_MAX_MINOR", "CURRENCIES", "currency_digits", "format_minor", "to_major", "to_minor"]
+__all__ = [
+    "AMOUNT_MAX_MINOR",
+    "CURRENCIES",
+    "currency_digits",
+    "format_minor",
+    "to_major",
+    "to_minor",
+    "with_money",
+]
 
 AMOUNT_MAX_MINOR = 10**15
 """The largest amount: with it, a price that was read as a double still has all its digits."""
@@ -92,3 +101,12 @@ def to_major(amount_minor: int, currency: str) -> int | float:
     scale = int(10 ** currency_digits(currency))
     major, minor = divmod(amount_minor, scale)
     return amount_minor / scale if minor else major
+
+
+def with_money(text: str) -> str:
+    """A text of the checks, which know no currency's digits, with its amounts as people write them."""
+
+    def written(found: re.Match[str]) -> str:
+        return format_minor(int(found[1]), found[2]) if found[2] in CURRENCIES else found[0]
+
+    return re.sub(r"(-?\d{1,18}) ([A-Z]{3}) in minor units", written, text)

@@ -36,7 +36,7 @@ from marketsim.scenario.model import (
 )
 from marketsim.scenario.places import Place, check_name, inside, mistake, placed
 
-__all__ = ["CRASHING_MAX", "load_scenario"]
+__all__ = ["CRASHING_MAX", "load_scenario", "scenario_of"]
 
 CRASHING_MAX = 20
 """How many of the purchases that overlap in time may kill the process.
@@ -53,7 +53,11 @@ def load_scenario(path: Path) -> Scenario:
     Raises InputError (CatalogError for the catalog) with file and line, and the nearest right name
     where there is one, for the first thing in it that cannot be meant.
     """
-    document = read_document(path)
+    return scenario_of(read_document(path), path.parent)
+
+
+def scenario_of(document: Document, folder: Path) -> Scenario:
+    """The scenario in a document; a catalog file lies in ``folder`` or below. Raises as load_scenario does."""
     file = bind(document, ScenarioFile)
     _check_whole(document, file)
     purchases = file.purchases or []
@@ -67,7 +71,7 @@ def load_scenario(path: Path) -> Scenario:
         name=file.scenario,
         description=file.description.strip(),
         seed=file.seed,
-        catalog=_with_rules(document, file, _catalog(document, file, path.parent)),
+        catalog=_with_rules(document, file, _catalog(document, file, folder)),
         currency=file.currency,
         policy=policy,
         rules=rules,

@@ -10,8 +10,7 @@ from marketsim.cli.exits import Exit
 from marketsim.cli.outcome import Change, Outcome
 from marketsim.cli.render.text import printable, wrapped
 from marketsim.cli.render.theme import Glyphs
-from marketsim.cli.render.words import with_money
-from marketsim.market.money import CURRENCIES, format_minor
+from marketsim.market.money import CURRENCIES, format_minor, with_money
 
 __all__ = ["show_finding", "show_findings", "show_summary"]
 

@@ -1,6 +1,5 @@
 """Events in words: how long, how much, from where to where."""
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -26,18 +25,7 @@ __all__ = [
     "moment",
     "request_words",
     "result_words",
-    "with_money",
 ]
-
-
-_MINOR = re.compile(r"(-?\d{1,18}) ([A-Z]{3}) in minor units")
-
-
-def with_money(text: str) -> str:
-    """A text of the checks, which know no currency's digits, with its amounts as people write them."""
-    return _MINOR.sub(
-        lambda found: format_minor(int(found[1]), found[2]) if found[2] in CURRENCIES else found[0], text
-    )
 
 
 def request_words(request: dict[str, Any], glyphs: Glyphs) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from marketsim.audit.findings import Finding
 from marketsim.cli.render.html.markup import escaped, tag, words_count
-from marketsim.cli.render.words import with_money
+from marketsim.market.money import with_money
 
 __all__ = ["findings_html"]
 

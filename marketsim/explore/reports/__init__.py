@@ -1,0 +1,1 @@
+"""Explorations for other programs: pure functions from what is told to text."""
