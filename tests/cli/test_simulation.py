@@ -1,6 +1,9 @@
 """How a simulation looks: in a terminal of any width, with and without colour, and on the page."""
 
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from html.parser import HTMLParser
 
@@ -73,6 +76,33 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch):
     assert said == drawn(sold_out("none"), 80).partition(charts)[0].splitlines()
     monkeypatch.setenv("NO_COLOR", "1")
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", drawn(sold_out("none"), 80, terminal=True))
+
+
+DRAWN = """
+import sys
+from marketsim.cli.render.charts import Line, show_lines
+from marketsim.cli.render.theme import ASCII, console
+for width in range(20, 140, 3):
+    on = console(sys.stdout)
+    on.width = width
+    ticks = [(1 + 4 * part, f"{part} min 34 s") for part in range(5)]
+    lines = [Line("sold", range(17), "green"), Line("refused", [9] * 17, "red")]
+    show_lines("purchases", lines, ticks, on, ASCII)
+"""
+
+
+def test_a_chart_is_the_same_in_every_process():
+    """The library keeps labels in sets, whose order is another one in each."""
+    drawings = {
+        subprocess.run(
+            [sys.executable, "-c", DRAWN],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in range(1, 5)
+    }
+    assert len(drawings) == 1
 
 
 def test_of_nothing_little_is_said():

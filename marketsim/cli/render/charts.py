@@ -1,6 +1,6 @@
 """Charts of several lines, drawn by plotext: counts over time, and how durations are spread."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from rich.console import Console
@@ -75,9 +75,10 @@ def _begin(console: Console) -> None:
     plotext.plotsize(min(console.width, WIDTH_MAX), HEIGHT)
 
 
-def _end(ticks: Iterable[Tick], top: int, console: Console, glyphs: Glyphs) -> None:
+def _end(ticks: Sequence[Tick], top: int, console: Console, glyphs: Glyphs) -> None:
     import plotext
 
+    ticks = _fitting(ticks, min(console.width, WIDTH_MAX))
     plotext.xticks([place for place, _ in ticks], [label for _, label in ticks])
     steps = sorted({0, top // 2, top})
     plotext.ylim(0, max(1, top))
@@ -92,3 +93,14 @@ def _end(ticks: Iterable[Tick], top: int, console: Console, glyphs: Glyphs) -> N
         text.rstrip()
         if text:
             console.print(text, no_wrap=True, crop=True, overflow="crop")
+
+
+def _fitting(ticks: Sequence[Tick], width: int) -> Sequence[Tick]:
+    """As many of these labels, which are equally far apart, as there is room for.
+
+    Of labels that are in each other's way plotext leaves out one or another, from run to run.
+    """
+    widest = max(len(label) for _, label in ticks)
+    while len(ticks) > 2 and width / len(ticks) < 1.5 * widest + 2:
+        ticks = ticks[::2] if len(ticks) % 2 else (ticks[0], ticks[-1])
+    return ticks

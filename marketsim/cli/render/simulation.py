@@ -205,7 +205,7 @@ def _spread(each: Durations, console: Console, glyphs: Glyphs) -> None:
     ticks = [
         (place, duration(round((low + 1) * ratio ** ((place - 0.5) / width)))) for place in _places(width)
     ]
-    head = "purchases by how long they took, of those that were committed"
+    head = "committed purchases by how long they took"
     show_area(head, spread(each.buckets, low, high, width), "green", ticks, console, glyphs)
 
 
