@@ -54,22 +54,10 @@ def explore(
     operator: opt.Operators = None,
 ) -> int:
     """Try every fault, crash and interleaving within a bound; show the smallest that goes wrong."""
-    asked = Asked(
-        what,
-        request or (),
-        gateway,
-        faults,
-        crashes,
-        customers,
-        preemptions,
-        fault or (),
-        target or (),
-        no_reduction,
-        runs_max,
-        states_max,
-        time_limit or "",
-        keep_going,
-    )
+    sizes = (faults, crashes, customers, preemptions)
+    names = (fault or (), target or ())
+    limits = (no_reduction, runs_max, states_max, time_limit or "", keep_going)
+    asked = Asked(what, request or (), gateway, *sizes, *names, *limits)
     policies = list(dict.fromkeys(policy)) if policy else [None]
     if mutate or operator:
         from marketsim.cli.mutating import show_mutants
@@ -78,10 +66,20 @@ def explore(
     if replay is not None:
         return _replayed(session, asked, policies[0], replay)
     files = Files(output, checkpoint or resume, resume, junit, sarif, markdown, force)
+    return _explore_all(session, asked, policies, files, processes_of(on, workers))
+
+
+_GRAVITY = [Exit.OK, Exit.INCOMPLETE, Exit.FINDING, Exit.NOT_REPRODUCIBLE, Exit.INTERRUPTED]
+"""Which exit code stands for several explorations: the last of these."""
+
+
+def _explore_all(
+    session: Session, asked: Asked, policies: Sequence[str | None], files: Files, processes: int
+) -> int:
+    """Explore under each policy, show and write what came of it, and return the exit code."""
     files.check(several=keep_going or len(policies) > 1, policies=len(policies))
     cases = [case_named(asked, name) for name in policies]
     bounds = [bound_of(asked, case) for case in cases]
-    processes = processes_of(on, workers)
     explored: list[Explored] = []
     for name, case, bound in zip(policies, cases, bounds, strict=True):
         again = asked.command(name or "")
@@ -91,10 +89,6 @@ def explore(
     files.write_reports(explored)
     _show_all(session, explored)
     return max((_exit_of(each.exploration) for each in explored), key=_GRAVITY.index)
-
-
-_GRAVITY = [Exit.OK, Exit.INCOMPLETE, Exit.FINDING, Exit.NOT_REPRODUCIBLE, Exit.INTERRUPTED]
-"""Which exit code stands for several explorations: the last of these."""
 
 
 def _exit_of(exploration: "Exploration") -> Exit:
