@@ -77,7 +77,7 @@ def _explore_all(
     session: Session, asked: Asked, policies: Sequence[str | None], files: Files, processes: int
 ) -> int:
     """Explore under each policy, show and write what came of it, and return the exit code."""
-    files.check(several=keep_going or len(policies) > 1, policies=len(policies))
+    files.check(several=asked.keep_going or len(policies) > 1, policies=len(policies))
     cases = [case_named(asked, name) for name in policies]
     bounds = [bound_of(asked, case) for case in cases]
     explored: list[Explored] = []
