@@ -10,9 +10,11 @@ from marketsim.explore.faults import menus_of
 from marketsim.explore.marketplace import market_case
 from marketsim.explore.model import Bound
 from marketsim.explore.reads import names_in
+from marketsim.market.purchase import purchase
 from marketsim.saga.definition import Call
 from marketsim.saga.taxonomy import FAULTS
 
+CHARGE = purchase.operations["charge_payment"]
 TABLE = {"a": "did_nothing", "b": ("lost_release", ["cancel"])}
 
 
@@ -84,7 +86,13 @@ def test_what_a_handler_looks_at_is_found_in_all_that_it_can_reach_by_name():
     ],
 )
 def test_a_fault_leaves_no_doubt_or_some_or_breaks_its_word_or_kills(fault, kind):
-    assert kind_of(FAULTS[fault], Bound()) == kind
+    assert kind_of(FAULTS[fault], CHARGE, "action", Bound()) == kind
+
+
+def test_what_is_retriable_breaks_its_word_when_it_fails_for_good():
+    notify = purchase.operations["notify_customer"]
+    found = [kind_of(FAULTS[name], notify, "action", Bound()) for name in ("bounced", "abort", "unreachable")]
+    assert found == [BROKEN, BROKEN, CLEAN]
 
 
 def test_what_breaks_its_word_is_tried_beside_plain_failures_only():
@@ -104,7 +112,7 @@ def test_what_breaks_its_word_is_tried_beside_plain_failures_only():
 
 def test_whoever_names_the_faults_has_them_in_every_combination():
     bound = Bound(names=("not_idempotent", "reservation_expired"))
-    assert kind_of(FAULTS["not_idempotent"], bound) == DOUBT
+    assert kind_of(FAULTS["not_idempotent"], CHARGE, "revert", bound) == DOUBT
 
 
 def test_more_left_covers_less():
