@@ -1,22 +1,45 @@
-"""The marketplace's own sagas as cases: a small shop, and customers who all want the same."""
+"""The marketplace's own sagas as cases: in a small shop where all want the same, or as a scenario has it."""
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+
+import msgspec
 
 from marketsim.explore.model import Case
 from marketsim.market.catalog import Catalog
 from marketsim.market.directory import opening_events
-from marketsim.market.gateway import DEFAULT_RULE
+from marketsim.market.gateway import DEFAULT_RULE, rule_named
 from marketsim.market.requests import Line, request_of
-from marketsim.market.sagas import saga_for
+from marketsim.market.sagas import saga_for, saga_named
 from marketsim.market.world import World
+from marketsim.saga.definition import Saga
 from marketsim.saga.events import Event, JSONObject
 from marketsim.saga.policies import policy_named, policy_with
+from marketsim.scenario.load import load_scenario
 
-__all__ = ["market_case"]
+__all__ = ["CUSTOMERS_MAX", "Shop", "market_case", "saga_of_request", "scenario_case"]
+
+CUSTOMERS_MAX = 9
+"""How many customers the small shop has."""
 
 _STOCK = {"laptop-1": 3, "mouse-1": 9}
+_PRICES = {"laptop-1": 750, "mouse-1": 20}
 _LINES = {"purchase": [Line("laptop-1", 2)], "checkout": [Line("laptop-1", 2), Line("mouse-1", 3)]}
-_CUSTOMERS_MAX = 9
+
+
+class Shop(msgspec.Struct, frozen=True):
+    """A market that opens anew for each run."""
+
+    catalog: Catalog
+    currency: str
+
+    def __call__(self) -> tuple[World, list[Event]]:
+        """Its world, and the events by which it came to be."""
+        world, events = World(), list(opening_events("explore", self.catalog, self.currency))
+        for event in events:
+            world.apply(event)
+        return world, events
 
 
 def market_case(
@@ -26,34 +49,64 @@ def market_case(
 
     Raises InputError for an unknown saga, policy or rule.
     """
-    requests = [request_of(saga, f"user-{n}", _LINES.get(saga, [])) for n in range(1, _CUSTOMERS_MAX + 1)]
+    saga_named(saga)
+    requests = [request_of(saga, f"user-{n}", _LINES[saga]) for n in range(1, CUSTOMERS_MAX + 1)]
+    named = {"saga": saga, "policy": policy, "rules": rules, "gateway": gateway}
+    return _case(saga, requests, _small_shop(), policy, rules or {}, gateway, ("market_case", named))
+
+
+def scenario_case(path: str, *, policy: str | None = None, gateway: str | None = None) -> Case:
+    """The market of a scenario file, and what its purchases ask for; its faults and its times are left out.
+
+    ``policy`` and ``gateway`` take the place of the scenario's own. Raises InputError, as load_scenario does.
+    """
+    scenario = load_scenario(Path(path))
+    return _case(
+        scenario.saga,
+        [purchase.request(scenario.saga) for purchase in scenario.purchases],
+        Shop(scenario.catalog, scenario.currency),
+        policy or scenario.policy,
+        {} if policy else scenario.rules,
+        gateway or scenario.gateway,
+        ("scenario_case", {"path": path, "policy": policy, "gateway": gateway}),
+    )
+
+
+def saga_of_request(case: Case) -> Callable[[JSONObject], Saga] | None:
+    """Which saga serves a request that is smaller than the case's; None: the one that it has."""
+    return partial(saga_for, case.name) if isinstance(case.opening, Shop) else None
+
+
+def _case(
+    saga: str,
+    requests: list[JSONObject],
+    shop: Shop,
+    policy: str,
+    rules: JSONObject,
+    gateway: str,
+    made_by: tuple[str, JSONObject],
+) -> Case:
+    rule_named(gateway)
     return Case(
         saga,
         tuple(saga_for(saga, request) for request in requests),
         tuple(requests),
-        partial(_opening, saga),
-        policy_with(policy_named(policy), rules or {}),
-        rules or {},
+        shop,
+        policy_with(policy_named(policy), rules),
+        rules,
         {} if gateway == DEFAULT_RULE else {"payment": gateway},
         state=_state,
-        alike=True,
-        made_by=(
-            "marketsim.explore.marketplace:market_case",
-            {"saga": saga, "policy": policy, "rules": rules, "gateway": gateway},
-        ),
+        alike=all(request | {"customer": ""} == requests[0] | {"customer": ""} for request in requests),
+        made_by=(f"{__name__}:{made_by[0]}", made_by[1]),
     )
 
 
-def _opening(saga: str) -> tuple[World, list[Event]]:
+def _small_shop() -> Shop:
     products = [
-        {"id": name, "name": name, "price": price, "inStock": _STOCK[name]}
-        for name, price in (("laptop-1", 750), ("mouse-1", 20))
+        {"id": name, "name": name, "price": price, "inStock": _STOCK[name]} for name, price in _PRICES.items()
     ]
-    users = [{"id": f"user-{n}", "name": f"Customer {n}"} for n in range(1, _CUSTOMERS_MAX + 1)]
-    world, events = World(), list(opening_events("explore", Catalog(products, users, [], {}), "USD"))
-    for event in events:
-        world.apply(event)
-    return world, events
+    users = [{"id": f"user-{n}", "name": f"Customer {n}"} for n in range(1, CUSTOMERS_MAX + 1)]
+    return Shop(Catalog(products, users, [], {}), "USD")
 
 
 def _state(world: World, now_us: int) -> object:
