@@ -177,6 +177,7 @@ def _facts(explored: "Explored") -> dict[str, Any]:
         "verdict": verdict_of(exploration),
         "exhausted": exploration.exhausted,
         "runs": exploration.runs,
+        "raw": exploration.raw,
         "cut": exploration.cut,
         "states": exploration.states,
         "seconds": exploration.seconds,

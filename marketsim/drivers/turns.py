@@ -10,13 +10,14 @@ from marketsim.saga.fault import Fault
 from marketsim.saga.tape import Tape
 from marketsim.saga.wants import Came, Invoke
 
-__all__ = ["STEP_US", "TurnDriver", "Turns", "turn_of"]
+__all__ = ["STEP_US", "Entry", "TurnDriver", "Turns"]
 
 STEP_US = 1000
 """How long each call takes that nothing holds up, in microseconds."""
 
 _EVER_US = 1 << 62
-_Entry: TypeAlias = tuple[int, int, Running, Came | Arrival | None]
+Entry: TypeAlias = tuple[int, int, Running, Came | Arrival | None]
+"""What is coming: when it is due, its number, to whom it comes, and what it is (None: the beginning)."""
 
 
 class Turns:
@@ -26,11 +27,12 @@ class Turns:
         self.tape = tape
         self._asked = Counter[str]()
 
-    def choose(self, point: str, alternatives: int) -> int:
-        """Which of the alternatives comes next; a point that comes again is told apart by its number."""
+    def point(self, entry: Entry) -> str:
+        """Where it is asked whether this comes next; a point that comes again is told apart by its number."""
+        point = _point(entry)
         self._asked[point] += 1
         times = self._asked[point]
-        return self.tape.draw(f"{point}#{times}" if times > 1 else point, alternatives)
+        return f"{point}#{times}" if times > 1 else point
 
 
 class TurnDriver(Driver):
@@ -45,7 +47,7 @@ class TurnDriver(Driver):
     turns = Turns(Tape())
     _last: Running | None = None
 
-    def take(self) -> _Entry:
+    def take(self) -> Entry:
         """The next of what is coming, as the tape has it."""
         coming = self._coming
         able = self._able() if len(coming) > 1 else coming
@@ -55,15 +57,19 @@ class TurnDriver(Driver):
             first = next((each for each in able if each[2] is self._last), able[0])
             able.remove(first)
             able.insert(0, first)
-            entry = able[self.turns.choose(turn_of(first), len(able))]
+            entry = able[self.choose(able)]
             coming.remove(entry)
             heapify(coming)
         self._last = entry[2]
         return entry
 
-    def _able(self) -> list[_Entry]:
+    def choose(self, able: list[Entry]) -> int:
+        """Which of those that may come next does; the first of them would."""
+        return self.turns.tape.draw(self.turns.point(able[0]), len(able))
+
+    def _able(self) -> list[Entry]:
         """What may come next: what is due, and what may overtake it."""
-        able: list[_Entry] = []
+        able: list[Entry] = []
         until_us = _EVER_US
         for entry in sorted(self._coming):
             if entry[2].last is not None and type(entry[3]) is not Arrival:
@@ -82,8 +88,7 @@ class TurnDriver(Driver):
         return want.operation.time_limit_us if slow else min(STEP_US, want.operation.time_limit_us)
 
 
-def turn_of(entry: _Entry) -> str:
-    """The point at which it is chosen whether this comes."""
+def _point(entry: Entry) -> str:
     running, came = entry[2], entry[3]
     name = running.engine.transaction
     if came is None:
@@ -94,7 +99,7 @@ def turn_of(entry: _Entry) -> str:
     return f"{name}/{want.operation.point(want.role)}@{want.attempt}/turn"
 
 
-def _answers(entry: _Entry, arrival: Arrival) -> bool:
+def _answers(entry: Entry, arrival: Arrival) -> bool:
     return entry[3] is not None and entry[3].want is arrival.want
 
 

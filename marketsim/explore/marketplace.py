@@ -87,6 +87,7 @@ def _case(
     made_by: tuple[str, JSONObject],
 ) -> Case:
     rule_named(gateway)
+    unlike = [request for request in requests if request | {"customer": ""} != requests[0] | {"customer": ""}]
     return Case(
         saga,
         tuple(saga_for(saga, request) for request in requests),
@@ -96,6 +97,8 @@ def _case(
         rules,
         {} if gateway == DEFAULT_RULE else {"payment": gateway},
         state=_state,
+        # A declared guardrail may look at who it is.
+        alike=not unlike and not shop.catalog.guardrails,
         made_by=(f"{__name__}:{made_by[0]}", made_by[1]),
     )
 

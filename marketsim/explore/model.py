@@ -35,6 +35,7 @@ class Case(msgspec.Struct, frozen=True):
     services, as they stand in ``transaction.began``. ``state`` tells all that a world's services look at,
     given the present moment (microseconds since 1970), if the world's own attributes are not it.
 
+    Its customers are ``alike`` if they want the same: then it makes no difference which of them begins first.
     ``made_by`` says how another process makes the same case: ``module:function``, and its arguments.
     """
 
@@ -46,6 +47,7 @@ class Case(msgspec.Struct, frozen=True):
     rules: JSONObject = {}
     services: JSONObject = {}
     state: Callable[[Any, int], Hashable] | None = None
+    alike: bool = False
     made_by: tuple[str, JSONObject] | None = None
 
 
@@ -141,7 +143,8 @@ class Exploration(msgspec.Struct, frozen=True):
     ``counterexamples`` come smallest first. ``unreached`` are the faults, and the reverts, that were to
     be tried and never could be. ``exhausted`` says that all within the bound was tried; if it is not, a
     limit was reached, somebody ``interrupted`` it, or it was ended by what it found. Of the ``runs`` so
-    many were ``cut`` where they came to a state that was known; ``states`` are those that are known.
+    many were ``cut`` where they came to a state that was known; ``states`` are those that are known. ``raw``
+    is about how many runs there are within the bound (0: it was not exhausted, and nobody knows).
     """
 
     case: str
@@ -154,6 +157,7 @@ class Exploration(msgspec.Struct, frozen=True):
     runs: int
     cut: int
     states: int
+    raw: int
     seconds: float
 
     @property

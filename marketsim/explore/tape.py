@@ -1,6 +1,5 @@
 """The enumerating tape: each choice is one draw, and a script of their values is one run."""
 
-from marketsim.explore.budget import CALM, TURN
 from marketsim.saga.tape import Tape
 
 __all__ = ["ScriptTape", "Strayed"]
@@ -38,10 +37,8 @@ class ScriptTape(Tape):
         return len(self.values) >= len(self.script)
 
     def draw(self, point: str, alternatives: int) -> int:
-        """The script's next value, if the point is one of those that are explored."""
-        if not point.partition("#")[0].endswith("/turn"):
-            return 0
-        return self.choose(point, bytes([CALM, *[TURN] * (alternatives - 1)]))
+        """The calm one: what is explored is chosen by :meth:`choose`."""
+        return 0
 
     def choose(self, point: str, kinds: bytes) -> int:
         """One of the alternatives of these kinds."""
@@ -52,6 +49,6 @@ class ScriptTape(Tape):
         self.points.append(point)
         self.kinds.append(kinds)
         self.values.append(value)
-        if value:
+        if kinds[value]:
             self.taken += kinds[value : value + 1]
         return value

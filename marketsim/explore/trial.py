@@ -7,8 +7,8 @@ import msgspec
 
 from marketsim.audit.findings import Finding
 from marketsim.drivers.calls import Running
-from marketsim.drivers.turns import TurnDriver
-from marketsim.explore.budget import cost_of, left_of
+from marketsim.drivers.turns import Entry, TurnDriver
+from marketsim.explore.budget import CALM, TURN, cost_of, left_of
 from marketsim.explore.faults import Menus, TapePlan
 from marketsim.explore.known import Known
 from marketsim.explore.model import Bound, Case, Counterexample
@@ -54,6 +54,9 @@ class _Driver(TurnDriver):
             self.trial.look(self._coming)
         return super().take()
 
+    def choose(self, able: list[Entry]) -> int:
+        return self.trial.tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able))
+
 
 class Trial(Runner):
     """Runs a script. With what is ``known`` it looks around on the way, and notes what it has ``met``."""
@@ -92,6 +95,15 @@ class Trial(Runner):
             self._deeds[number].see(event, self.clock.now_us)
             if isinstance(event, ENDS):
                 self._ends[number] = type(event)
+
+    def turn_kinds(self, able: list[Entry]) -> bytes:
+        """The kinds of what may come next. Which of those who are alike begins first is not tried."""
+        beginning = self.case.alike and self._bound.reduction
+        kinds = bytearray([CALM])
+        for number, (*_, came) in enumerate(able[1:], 1):
+            alike = beginning and came is None and any(each[3] is None for each in able[:number])
+            kinds.append(CALM if alike else TURN)
+        return bytes(kinds)
 
     def look(self, coming: list[Any]) -> None:
         """Note the state that the run is in, if it is new. Raises _Cut if it is known."""

@@ -208,8 +208,8 @@ class ScenarioFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     choices: Annotated[
         Annotated[dict[_Choice, _Count], Meta(max_length=_CHOICES_MAX)] | UnsetType,
         Meta(
-            description="Who moves next, by its point, as in tx-1/charge_payment@1/turn: 1, where another one "
-            "is to come first. With it, even if it is empty, nothing is left to chance.",
+            description="Who moves next, by its point, as in tx-1/charge_payment@1/turn: 1, where another "
+            "one is to come first. With it, even if it is empty, nothing is left to chance.",
         ),
     ] = UNSET
     guardrails: Annotated[
