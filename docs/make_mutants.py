@@ -1,12 +1,16 @@
 """Write docs/mutants.md and docs/mutants.json: every mutant of the built-in sagas, and who notices it.
 
-Each is looked at within the bounds of ``marketsim.explore.mutations``, which takes minutes. The tests hold
-that the list has every mutant, and make the runs again that show them.
+python docs/make_mutants.py               looks at every mutant, which takes minutes
+python docs/make_mutants.py skip-fence    looks at those of this operator again, and keeps the others
+
+The tests hold that the list has every mutant, and make the runs again that show them.
 """
 
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
@@ -35,19 +39,30 @@ holds), or *beyond* what is tried.
 """
 
 
-def main() -> None:
-    """Look at every mutant, and write both files."""
+def main(operators: list[str]) -> None:
+    """Look at every mutant, or at those of these operators, and write both files."""
     with Pool(len(SAGAS)) as pool:
-        looked_at = dict(zip(SAGAS, pool.map(look_at, SAGAS), strict=True))
+        made = pool.map(partial(look_at, operators=operators), SAGAS)
+    looked_at = dict(zip(SAGAS, made, strict=True))
+    if operators:
+        before = json.loads((HERE / "mutants.json").read_text(encoding="utf-8"))
+        looked_at = {saga: _merged(before[saga], looked_at[saga]) for saga in SAGAS}
     text = json.dumps(looked_at, indent=1, ensure_ascii=False) + "\n"
     (HERE / "mutants.json").write_text(text, encoding="utf-8")
     (HERE / "mutants.md").write_text(page(looked_at), encoding="utf-8")
 
 
-def look_at(saga: str) -> list[dict[str, Any]]:
+def look_at(saga: str, operators: Sequence[str] = ()) -> list[dict[str, Any]]:
     """What is to be told of each mutant of a saga."""
-    verdicts = mutation_score(ample_case(saga), refused=refused_cases(saga), progress=_tell)
+    case, refused = ample_case(saga), refused_cases(saga)
+    verdicts = mutation_score(case, refused=refused, operators=operators, progress=_tell)
     return [_facts(each) for each in verdicts]
+
+
+def _merged(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was told before, and in its place what is told now."""
+    again = {(each["operator"], each["place"]): each for each in now}
+    return [again.get((each["operator"], each["place"]), each) for each in before]
 
 
 def _tell(verdict: Verdict) -> None:
@@ -113,4 +128,4 @@ def _how(each: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

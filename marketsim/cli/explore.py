@@ -55,9 +55,19 @@ def explore(
 ) -> int:
     """Try every fault, crash and interleaving within a bound; show the smallest that goes wrong."""
     sizes = (faults, crashes, customers, preemptions)
-    names = (fault or (), target or ())
-    limits = (no_reduction, runs_max, states_max, time_limit or "", keep_going)
-    asked = Asked(what, request or (), gateway, *sizes, *names, *limits)
+    asked = Asked(
+        what,
+        request or (),
+        gateway,
+        *sizes,
+        fault=fault or (),
+        target=target or (),
+        no_reduction=no_reduction,
+        runs_max=runs_max,
+        states_max=states_max,
+        time_limit=time_limit or "",
+        keep_going=keep_going,
+    )
     policies = list(dict.fromkeys(policy)) if policy else [None]
     if mutate or operator:
         from marketsim.cli.mutating import show_mutants

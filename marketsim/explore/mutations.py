@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 from typing import Protocol
 
 import msgspec
@@ -21,6 +20,7 @@ from marketsim.explore.search import explore as search
 from marketsim.explore.wrong_handlers import HANDLERS
 from marketsim.explore.wrong_policies import POLICY_RULES
 from marketsim.explore.wrong_shapes import SHAPES
+from marketsim.saga.definition import ROLES, Saga
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import ENDS, EffectEvent, Event, OperationSucceeded, ServiceNoted, TransactionBegan
 from marketsim.saga.faults import places
@@ -99,17 +99,15 @@ def mutation_score(
 ) -> list[Verdict]:
     """Judge every mutant of a case, within each of the bounds until one shows it.
 
-    What is found in the case itself does not count against a mutant. ``refused`` are cases whose request
+    Where something is found in the case itself, no mutant is struck: it would hide what is wrong with that.
+    ``refused`` are cases whose request
     the guardrails must turn away. ``progress`` is told of each verdict.
     """
 
-    @cache
-    def found_before(bound: Bound) -> dict[str, int]:
-        return _sizes(explore(case, bound, wanted=0))
-
+    cleared = [_cleared(case, bound, explore) for bound in bounds]
     verdicts = []
     for each in mutants_of(case, operators):
-        verdict = _verdict(each, case, bounds, explore, found_before, refused)
+        verdict = _verdict(each, case, cleared, explore, refused)
         verdicts.append(verdict)
         if progress is not None:
             progress(verdict)
@@ -121,7 +119,6 @@ def _verdict(
     case: Case,
     bounds: Sequence[Bound],
     explore: Explore,
-    found_before: Callable[[Bound], dict[str, int]],
     refused: Sequence[Case],
 ) -> Verdict:
     finding = _linted(made, case)
@@ -131,34 +128,35 @@ def _verdict(
         return Verdict(made, "guardrails")
     runs = 0
     for bound in bounds:
-        known = found_before(bound)
-        exploration = explore(made.case, bound, wanted=len(known) + 1)
+        exploration = explore(made.case, bound, wanted=1)
         runs += exploration.runs
         for each in exploration.counterexamples:
-            finding = next((one for one in each.findings if _is_news(one, each.size, known)), None)
-            if finding is not None:
-                return Verdict(made, "explore", finding, each.faults, each.turns, runs)
+            return Verdict(made, "explore", each.findings[0], each.faults, each.turns, runs)
     found = _strictly(made, case)
     if found is not None:
         return Verdict(made, "strict", found[0], ((found[1],),), runs=runs)
-    calm = _calm_difference(made.case, case, max(bound.customers for bound in bounds))
+    calm = _calm_difference(made.case, case, max((bound.customers for bound in bounds), default=1))
     if calm is not None:
         return Verdict(made, "calm run", calm, runs=runs)
     return Verdict(made, runs=runs, accepted=accepted(made, case))
 
 
-def _sizes(exploration: Exploration) -> dict[str, int]:
-    """The size of the smallest counterexample for each rule that is broken."""
-    sizes: dict[str, int] = {}
-    for each in exploration.counterexamples:
-        for rule in each.rules:
-            sizes[rule] = min(sizes.get(rule, each.size), each.size)
-    return sizes
+def _cleared(case: Case, bound: Bound, explore: Explore) -> Bound:
+    """The bound without the places at which it takes faults to find something in the case itself."""
+    while found := explore(case, bound, wanted=0).counterexamples:
+        struck = {fault.partition(":")[0] for each in found for faults in each.faults for fault in faults}
+        if not struck:
+            raise InputError("the saga breaks the checks without any fault", where=case.name)
+        known = bound.targets or tuple(dict.fromkeys(name for saga in case.sagas for name in _points(saga)))
+        bound = msgspec.structs.replace(bound, targets=tuple(name for name in known if name not in struck))
+        if not bound.targets:
+            break
+    return bound
 
 
-def _is_news(finding: Finding, size: int, known: dict[str, int]) -> bool:
-    """Whether a finding is not one that the case itself has, with as many faults."""
-    return size < known.get(finding.rule, size + 1)
+def _points(saga: Saga) -> list[str]:
+    every = saga.operations.values()
+    return [point for each in every for role in ROLES if (point := each.point(role))]
 
 
 def _linted(made: Mutant, case: Case) -> Finding | None:

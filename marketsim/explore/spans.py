@@ -55,7 +55,7 @@ def retries_end(saga: Saga, policy: Policy) -> Iterator[Finding]:
                 "retries-end",
                 ERROR,
                 operation,
-                f"{operation.name} may be tried again after {_text(longest_us)}: its key may be forgotten then",
+                f"{operation.name} may be tried again after {_text(longest_us)}, its key forgotten",
                 expected=f"{_text(KEYS_KEPT_US)} at the most",
                 actual=_text(longest_us),
                 remedy="give its Retry an elapsed_max_us, or fewer attempts",

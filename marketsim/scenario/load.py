@@ -59,7 +59,7 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def scenario_of(document: Document, folder: Path) -> Scenario:
-    """The scenario in a document; a catalog file lies in ``folder`` or below. Raises as load_scenario does."""
+    """The scenario in a document; a catalog file lies in ``folder``. Raises as load_scenario does."""
     file = bind(document, ScenarioFile)
     if not file.scenario.isprintable():
         raise _wrong(document, ("scenario",), "has a character that cannot be printed", "use plain text")
