@@ -54,21 +54,19 @@ def explore(
     operator: opt.Operators = None,
 ) -> int:
     """Try every fault, crash and interleaving within a bound; show the smallest that goes wrong."""
+    sizes = (faults, crashes, customers, preemptions)
     asked = Asked(
         what,
         request or (),
         gateway,
-        faults,
-        crashes,
-        customers,
-        preemptions,
-        fault or (),
-        target or (),
-        no_reduction,
-        runs_max,
-        states_max,
-        time_limit or "",
-        keep_going,
+        *sizes,
+        fault=fault or (),
+        target=target or (),
+        no_reduction=no_reduction,
+        runs_max=runs_max,
+        states_max=states_max,
+        time_limit=time_limit or "",
+        keep_going=keep_going,
     )
     policies = list(dict.fromkeys(policy)) if policy else [None]
     if mutate or operator:
@@ -78,10 +76,20 @@ def explore(
     if replay is not None:
         return _replayed(session, asked, policies[0], replay)
     files = Files(output, checkpoint or resume, resume, junit, sarif, markdown, force)
-    files.check(several=keep_going or len(policies) > 1, policies=len(policies))
+    return _explore_all(session, asked, policies, files, processes_of(on, workers))
+
+
+_GRAVITY = [Exit.OK, Exit.INCOMPLETE, Exit.FINDING, Exit.NOT_REPRODUCIBLE, Exit.INTERRUPTED]
+"""Which exit code stands for several explorations: the last of these."""
+
+
+def _explore_all(
+    session: Session, asked: Asked, policies: Sequence[str | None], files: Files, processes: int
+) -> int:
+    """Explore under each policy, show and write what came of it, and return the exit code."""
+    files.check(several=asked.keep_going or len(policies) > 1, policies=len(policies))
     cases = [case_named(asked, name) for name in policies]
     bounds = [bound_of(asked, case) for case in cases]
-    processes = processes_of(on, workers)
     explored: list[Explored] = []
     for name, case, bound in zip(policies, cases, bounds, strict=True):
         again = asked.command(name or "")
@@ -91,10 +99,6 @@ def explore(
     files.write_reports(explored)
     _show_all(session, explored)
     return max((_exit_of(each.exploration) for each in explored), key=_GRAVITY.index)
-
-
-_GRAVITY = [Exit.OK, Exit.INCOMPLETE, Exit.FINDING, Exit.NOT_REPRODUCIBLE, Exit.INTERRUPTED]
-"""Which exit code stands for several explorations: the last of these."""
 
 
 def _exit_of(exploration: "Exploration") -> Exit:
@@ -183,6 +187,7 @@ def _facts(explored: "Explored") -> dict[str, Any]:
         "verdict": verdict_of(exploration),
         "exhausted": exploration.exhausted,
         "runs": exploration.runs,
+        "raw": exploration.raw,
         "cut": exploration.cut,
         "states": exploration.states,
         "seconds": exploration.seconds,

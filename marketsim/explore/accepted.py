@@ -43,6 +43,7 @@ _LOOKS = "its service looks at what stands, and not at the key of the revert"
 _LOOKS_FORWARD = "its service looks at what is captured already, and not at the key"
 _REFUSED_AGAIN = "what the service itself refuses it refuses again; a decline is told by no handler"
 _SOONER = "it gives up sooner: fewer are sold, and what was done is reverted"
+_THREE = "a capture is reverted only if it and its probe are unknown: what goes wrong then is a third fault"
 _TWO_AT_ONE_CALL = "a part that stands behind a lost answer takes two faults at one call"
 
 ACCEPTED: tuple[Accepted, ...] = (
@@ -61,7 +62,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     *_both("revert-new-key", "reserve_stock", "equivalent", _LOOKS),
     Accepted("purchase", "revert-new-key", "charge_payment", "equivalent", _LOOKS),
     Accepted("purchase", "revert-new-key", "notify_customer", "harmless", _AT_LEAST_ONCE),
-    *_both("new-key-per-attempt", "notify_customer", "harmless", _AT_LEAST_ONCE),
+    Accepted("checkout", "new-key-per-attempt", "notify_customer", "harmless", _AT_LEAST_ONCE),
     Accepted("purchase", "revert-twice", "notify_customer", "harmless", _AT_LEAST_ONCE),
     *_both("skip-fence", "place_order", "equivalent", "what it would sell is not held any more"),
     *_both(
@@ -77,6 +78,12 @@ ACCEPTED: tuple[Accepted, ...] = (
         "the order finds that nothing is held, and all is reverted",
     ),
     Accepted("checkout", "new-key-per-attempt", "capture_payment", "equivalent", _LOOKS_FORWARD),
+    Accepted("checkout", "revert-new-key", "authorize_payment", "equivalent", _LOOKS),
+    Accepted("checkout", "revert-new-key", "capture_payment", "equivalent", _LOOKS),
+    Accepted("checkout", "part-for-whole", "capture_payment", "equivalent", "a capture in part is unknown"),
+    Accepted("checkout", "revert-not-idempotent", "capture_payment", "beyond", _THREE),
+    Accepted("checkout", "probe-says-nothing", "capture_payment", "beyond", _THREE),
+    Accepted("checkout", "probe-cannot-tell", "capture_payment", "beyond", _THREE),
     Accepted("checkout", "forget-keys", "capture_payment", "equivalent", _LOOKS_FORWARD),
     Accepted(
         "checkout", "skip-fence", "capture_payment", "equivalent", "what it would take is let go by then"

@@ -9,6 +9,7 @@ tried has them tried in every combination.
 from typing import Literal, TypeAlias
 
 from marketsim.explore.model import Bound, Cost
+from marketsim.saga.definition import Operation, Role
 from marketsim.saga.fault import Fault
 
 __all__ = [
@@ -41,15 +42,20 @@ Left: TypeAlias = tuple[int, int, int, bool, bool]
 """How many faults, crashes and turns may still be chosen, and whether in doubt, and breaking their word."""
 
 
-def kind_of(fault: Fault, bound: Bound) -> Kind:
-    """Of which kind a fault is."""
+def kind_of(fault: Fault, operation: Operation, role: Role, bound: Bound) -> Kind:
+    """Of which kind a fault is at a call.
+
+    An operation is declared retriable because it succeeds when it is repeated: to fail for good breaks its
+    word, too.
+    """
     if fault.outcome == "crash":
         return CRASH
-    if fault.breaks_word and not bound.names:
+    told = fault.outcome in ("failed", "aborted") and fault.phase == "before" and not fault.arrives
+    promised = role == "action" and operation.kind == "retriable"
+    if not bound.names and (fault.breaks_word or (told and promised and fault.retry == "never")):
         return BROKEN
     # An answer that says what happened leaves no doubt, nor does whoever asks it to stop.
-    told = fault.outcome in ("failed", "aborted") and fault.landed == "no" and not fault.arrives
-    return CLEAN if (told and fault.phase == "before") or fault.stops else DOUBT
+    return CLEAN if told or fault.stops else DOUBT
 
 
 def left_of(bound: Bound, taken: bytes) -> Left:

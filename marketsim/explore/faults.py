@@ -41,9 +41,10 @@ def menus_of(case: Case, bound: Bound) -> Menus:
             faults = tried_at(operation, role, bound)
             if bound.reduction:
                 faults = _told_apart(faults, operation, role, said)
-            faults.sort(key=lambda fault: kind_of(fault, bound))
-            kinds = bytes([CALM, *(kind_of(fault, bound) for fault in faults)])
-            menus[saga.name, operation.point(role)] = Menu((None, *faults), kinds)
+            ranked = [(kind_of(fault, operation, role, bound), fault) for fault in faults]
+            ranked.sort(key=lambda each: each[0])
+            kinds = bytes([CALM, *(kind for kind, _ in ranked)])
+            menus[saga.name, operation.point(role)] = Menu((None, *(fault for _, fault in ranked)), kinds)
     return menus
 
 

@@ -143,7 +143,8 @@ class Exploration(msgspec.Struct, frozen=True):
     ``counterexamples`` come smallest first. ``unreached`` are the faults, and the reverts, that were to
     be tried and never could be. ``exhausted`` says that all within the bound was tried; if it is not, a
     limit was reached, somebody ``interrupted`` it, or it was ended by what it found. Of the ``runs`` so
-    many were ``cut`` where they came to a state that was known; ``states`` are those that are known.
+    many were ``cut`` where they came to a state that was known; ``states`` are those that are known. ``raw``
+    is about how many runs there are within the bound (0: it was not exhausted, and nobody knows).
     """
 
     case: str
@@ -156,6 +157,7 @@ class Exploration(msgspec.Struct, frozen=True):
     runs: int
     cut: int
     states: int
+    raw: int
     seconds: float
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from marketsim.explore.again import differs
 from marketsim.explore.budget import Left, left_of
+from marketsim.explore.estimate import runs_without_reduction
 from marketsim.explore.faults import menus_of
 from marketsim.explore.frontier import Frontier
 from marketsim.explore.known import Known
@@ -123,5 +124,11 @@ class Survey:
             self.runs,
             self.cut,
             len(self.known),
+            self._raw() if exhausted else 0,
             self.seconds,
         )
+
+    def _raw(self) -> int:
+        if not self.bound.reduction:
+            return self.runs
+        return max(self.runs, runs_without_reduction(self.case, self.bound))

@@ -75,8 +75,12 @@ def verdict_words(exploration: Exploration) -> str:
 
 
 def _runs(exploration: Exploration) -> str:
-    cut = f" ({exploration.cut:,} cut at a known state)" if exploration.cut else ""
-    return f"{counted(exploration.runs, 'run')}{cut}"
+    facts = [f"{exploration.cut:,} cut at a known state"] if exploration.cut else []
+    if exploration.raw > exploration.runs:
+        factor = exploration.raw / exploration.runs
+        facts = [f"of about {exploration.raw:,}, reduced {factor:,.1f} times", *facts]
+    told = "; ".join(facts)
+    return f"{counted(exploration.runs, 'run')}{f' ({told})' if facts else ''}"
 
 
 def _how(exploration: Exploration) -> str:

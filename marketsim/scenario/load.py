@@ -57,7 +57,7 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def scenario_of(document: Document, folder: Path) -> Scenario:
-    """The scenario in a document; a catalog file lies in ``folder`` or below. Raises as load_scenario."""
+    """The scenario in a document; a catalog file lies in ``folder``. Raises as load_scenario does."""
     file = bind(document, ScenarioFile)
     _check_whole(document, file)
     purchases = file.purchases or []

@@ -1,6 +1,10 @@
 """Explore: the verdict and its exit code, the files it writes, and what it refuses before it begins."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -162,6 +166,17 @@ def test_a_scenarios_market_is_explored_under_its_own_policy(cli):
     assert explored["policy"] == "none"
     assert explored["command"].startswith("marketsim explore lost-stock --faults 1")
     assert cli("explore", "lost-stock", "--policy", "default", *SMALL).code == 0
+
+
+def test_who_interrupts_it_is_told_what_is_known_by_then(cli, tmp_path):
+    command = [sys.executable, "-m", "marketsim", "explore", "purchase", "--workers", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as child:
+        time.sleep(2.5)
+        child.send_signal(signal.SIGINT)
+        told = child.communicate(timeout=30)[0].replace("\n  ", " ")
+    assert child.returncode == 130
+    assert "interrupted: " in told
+    assert "nothing found so far" in told
 
 
 # A saga of one's own.
@@ -375,8 +390,6 @@ def test_how_far_it_has_come_is_one_line_that_goes_again():
 
 
 def test_what_was_not_reached_is_a_note_and_a_healed_finding_is_told_as_one(cli, capsys):
-    import sys
-
     import msgspec
 
     from marketsim.cli.render.exploration import show_explored

@@ -137,6 +137,7 @@ def test_the_examples_work_one_after_another(cli, sampled):
     assert {name: code for name, code in ends.items() if code} == {
         "purchase": 3,
         "checkout": 3,
+        "explore": 1,
         "failures list": 4,
         "audit diff": 1,
         **closed,

@@ -103,13 +103,24 @@ def test_customers_and_faults_that_do_not_matter_go():
 
 
 def test_the_turns_of_who_stays_keep_their_meaning_when_another_goes():
-    case = market_case("purchase")
-    turns = {"tx-2/charge_payment@1/turn": 2}
-    found = made(case, ["check_availability:abort"], ["charge_payment:webhook_reordered@1"], turns=turns)
-    small = shrink(case, found).counterexample
-    assert small.faults == (("charge_payment:webhook_reordered@1",),)
-    assert small.turns == {"tx-1/charge_payment@1/turn": 1}
-    assert small.spent == Cost(faults=1, preemptions=1)
+    turns = {"tx-1/turn": 1, "tx-2/charge_payment@1/turn": 2, "tx-2/turn#2": 1}
+    faults = (("check_availability:abort@1",), ("payment:card_declined@1",))
+    ways = simpler(Candidate(market_case("purchase"), faults, turns))
+    without_first, without_second = next(ways), next(ways)
+    assert without_first.faults == faults[1:]
+    assert without_first.case.requests[0]["customer"] == "user-2"
+    assert without_first.turns == {"tx-1/charge_payment@1/turn": 2, "tx-1/turn#2": 1}
+    assert without_second.faults == faults[:1]
+    assert without_second.turns == {"tx-1/turn": 1}
+
+
+def test_turns_become_calm_where_they_do_not_matter():
+    case = market_case("purchase", policy="saga-py")
+    turns = {"tx-1/check_availability@1/turn": 1, "tx-2/notify_customer@1/turn": 1}
+    small = shrink(case, made(case, [], ["notify_customer:slow@1"], turns=turns))
+    assert small.counterexample.turns == {"tx-1/check_availability@1/turn": 1}
+    assert small.counterexample.spent == Cost(preemptions=1)
+    assert len(small.case.requests) == 2
 
 
 def test_every_attempt_becomes_the_first_and_two_deaths_become_one():

@@ -79,7 +79,8 @@ def test_the_comment_tells_who_did_what_what_struck_and_what_is_wrong():
     comment = [line for line in text.splitlines() if line.startswith("#")]
     assert comment == [
         "# user-1 asks for 2 laptop-1. check_availability, reserve_stock and estimate_delivery succeed.",
-        "# charge_payment is struck by card_declined: the issuer said no and gave no reason. charge_payment has",
+        "# charge_payment is struck by card_declined: the issuer said no and gave no reason. "
+        "charge_payment has",
         "# failed for good (card_declined), and nothing is reverted.",
         "# Found:",
         "#   stock-conserved: 2 laptop-1 is still in stock:reserved: gone from sale, sold to nobody",
