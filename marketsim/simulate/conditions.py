@@ -65,8 +65,8 @@ class Conditions(FaultPlan):
     """The plan of every transaction of a simulation: one object for all, since they share the services.
 
     In this order a call meets: the circuit breaker, an outage, the rate limit, the declared faults, and
-    the time limit, if the service (its queue included) takes longer than that. A process that died is not
-    killed again at the same place: ``deaths`` counts them for each transaction.
+    the time limit, if the service (its queue included) takes longer than that. A call that
+    has killed as many processes as its fault says kills no other one.
     """
 
     def __init__(self, simulation: Simulation, clock: Clock) -> None:
@@ -76,7 +76,7 @@ class Conditions(FaultPlan):
         self.clock = clock
         self.start_us = simulation.start_us
         self.took_us = 0
-        self.deaths: dict[str, int] = {}
+        self._deaths: dict[str, int] = {}
         self._services: dict[str, _Service] = {}
         self._places: dict[tuple[str, Role], _Place] = {}
 
@@ -98,7 +98,8 @@ class Conditions(FaultPlan):
         if fault is None and place.rules:
             fault = self._declared(place, attempt, point, tape)
             if fault is not None and fault.outcome == "crash":
-                fault = fault if fault.deaths > self.deaths.get(transaction, 0) else None
+                self._deaths[point] = died = self._deaths.get(point, 0) + 1
+                fault = fault if died <= fault.deaths else None
         self.took_us = took_us = self._took(place, fault, now_us, point, tape)
         if fault is None and took_us > place.time_limit_us:
             self.took_us, fault = place.time_limit_us, _TIMED_OUT

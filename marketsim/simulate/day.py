@@ -6,7 +6,7 @@ from itertools import count
 
 from marketsim.drivers.calls import Running
 from marketsim.drivers.clock import Clock
-from marketsim.drivers.recovery import deaths_in, resume
+from marketsim.drivers.recovery import resume
 from marketsim.drivers.virtual import Log, World
 from marketsim.market.gateway import DEFAULT_RULE
 from marketsim.market.sagas import saga_for
@@ -164,5 +164,4 @@ class Day(SimulatedDriver):
         for recorded in self._left_open():
             began = recorded[0]
             assert isinstance(began, TransactionBegan)
-            self.conditions.deaths[began.transaction] = deaths_in(recorded)
             resume(self, self._saga(began), self._policy, self.tape, recorded, self.conditions)
