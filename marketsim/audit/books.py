@@ -17,6 +17,7 @@ from marketsim.audit.story import (
     found,
     holdings,
     moved,
+    price_of,
     standing_text,
 )
 from marketsim.saga.events import (
@@ -164,7 +165,7 @@ def _price_of_lines(story: Story) -> Iterator[Finding]:
     """An order costs what its lines cost, as far as they say so; of two, there is one too many already."""
     standing = [order for orders in story.orders_standing().values() for order in orders]
     for order in standing if len(standing) == 1 else ():
-        price = _price_of(order)
+        price = price_of(order)
         if price is not None and price != order.total_minor:
             minor = f"{order.currency} in minor units"
             yield found(
@@ -176,17 +177,6 @@ def _price_of_lines(story: Story) -> Iterator[Finding]:
                 actual=f"{order.total_minor} {minor}",
                 difference=f"{order.total_minor - price} {minor}",
             )
-
-
-def _price_of(order: OrderPlaced) -> int | None:
-    """What the lines of an order cost; None if they do not say so."""
-    price = 0
-    for line in order.lines:
-        price_minor, quantity = line.get("price_minor"), line.get("quantity")
-        if not isinstance(price_minor, int) or not isinstance(quantity, int):
-            return None
-        price += price_minor * quantity
-    return price if order.lines else None
 
 
 def _price_finding(story: Story, currency: str, price: int, paid: int) -> Finding:

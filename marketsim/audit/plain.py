@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from marketsim.audit.story import MONEY_AUTHORIZED, MONEY_MERCHANT, STOCK_RESERVED, Key, Story
+from marketsim.audit.story import MONEY_AUTHORIZED, MONEY_MERCHANT, STOCK_RESERVED, Key, Story, price_of
 from marketsim.saga.events import (
     EffectEvent,
     Event,
@@ -85,7 +85,7 @@ def _goes_straight(course: Iterable[Event], books: _Books) -> bool:
                 return False
         elif isinstance(event, EffectEvent) and type(event) in _EFFECTS:
             name, key = event.operation, (type(event), event.key)
-            if name not in gained or key in done:
+            if name not in gained or key in done or not event.key:
                 return False
             if event.attempt != 1 or event.compensation or event.unasked:
                 return False
@@ -110,6 +110,8 @@ def _as_posted(result: JSONObject, posted: tuple[int, int]) -> bool:
 def _is_settled(books: _Books) -> bool:
     """Whether nothing is held any more, and what was paid is the price of the one order, if any."""
     for order in books.placed:
+        if price_of(order) not in (order.total_minor, None):
+            return False
         key = (MONEY_MERCHANT, order.currency, "")
         books.net[key] = books.net.get(key, 0) - order.total_minor
     for (account, _, _), amount in books.net.items():

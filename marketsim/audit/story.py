@@ -30,6 +30,7 @@ __all__ = [
     "left_of",
     "moved",
     "moves_text",
+    "price_of",
     "printable",
     "standing_text",
 ]
@@ -377,6 +378,17 @@ def moved(effects: Iterable[e.EffectEvent]) -> dict[Key, int]:
                 key = (line.account, line.currency, line.product)
                 net[key] = net.get(key, 0) + line.amount
     return {key: amount for key, amount in net.items() if amount}
+
+
+def price_of(order: e.OrderPlaced) -> int | None:
+    """What the lines of an order cost; None if they do not say so."""
+    price = 0
+    for line in order.lines:
+        price_minor, quantity = line.get("price_minor"), line.get("quantity")
+        if not isinstance(price_minor, int) or not isinstance(quantity, int):
+            return None
+        price += price_minor * quantity
+    return price if order.lines else None
 
 
 def left_of(story: Story, deed: Deed) -> dict[Key, int]:

@@ -229,9 +229,10 @@ def test_the_names_of_the_rules_are_the_contract() -> None:
         "time-runs-forward",
         "retries-as-declared",
         "isolation",
+        "messages-called-back",
         "faults-reached",
     ]
-    assert list(CHECKS)[-4:] == [name for name in checks_of("strict") if name not in checks_of("basic")]
+    assert list(CHECKS)[-5:] == [name for name in checks_of("strict") if name not in checks_of("basic")]
     assert all(check.sentence.endswith(".") and len(check.sentence) <= 110 for check in CHECKS.values())
     assert {check.name for check in CHECKS.values() if check.scope == "stream"} == {
         "postings-balance",

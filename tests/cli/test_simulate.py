@@ -104,7 +104,8 @@ def test_a_market_that_is_here_is_simulated_and_never_written(cli: Cli) -> None:
 
 def test_a_shipped_workload_runs_by_its_name(cli: Cli) -> None:
     told = cli("simulate", "flash-sale", "--purchases", "50", "--json").document
-    assert (told["name"], told["purchases"]) == ("flash-sale", 50)
+    assert told["name"] == "flash-sale"
+    assert told["purchases"] >= 50  # Some try again.
 
 
 def test_a_trace_of_a_shop_runs_with_its_dates(cli: Cli) -> None:
