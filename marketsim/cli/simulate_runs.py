@@ -66,7 +66,7 @@ def run_one(session: Session, wanted: Wanted) -> int:
     if session.json:
         session.emit(facts(outcome))
     elif not session.quiet:
-        _show(session, outcome, checks=len(wanted.checks))
+        _show(session, wanted.simulation, outcome, checks=len(wanted.checks))
     if outcome.partial:
         session.note(f"partial: it was interrupted after {outcome.purchases:,} purchases")
     quietly = session.beside() if session.json else session
@@ -105,12 +105,15 @@ def _write_page(session: Session, wanted: Wanted, outcome: Outcome) -> None:
     write_output(session, [page_html(report)], wanted.html, wanted.force)
 
 
-def _show(session: Session, outcome: Outcome, *, checks: int) -> None:
+def _show(session: Session, simulation: Simulation, outcome: Outcome, *, checks: int) -> None:
     from marketsim.cli.render.simulation import show_simulation
     from marketsim.cli.render.theme import glyphs_for
 
     console, glyphs = session.console(), glyphs_for(session.out)
     show_simulation(outcome.measured, console, glyphs, findings=outcome.findings, checks=checks)
+    said, refused = simulation.workload, outcome.measured.refused.count
+    if 2 * refused > outcome.purchases and not said.restocks:
+        session.say("\nnothing is ever restocked: add --restock '*:units=20,every=10m'")
     if outcome.head:
         session.say(f"\nhead {outcome.head} of {outcome.events:,} events, seed {outcome.seed}")
 

@@ -131,7 +131,7 @@ def differences(sweep: Sweep, results: Mapping[int, Figures], axis: str = "polic
         beside = number_of[(*values[:place], base, *values[place + 1 :])]
         pairs = [(number * repeat + at, beside * repeat + at) for at in range(repeat)]
         both = [(results[one], results[two]) for one, two in pairs if one in results and two in results]
-        changes = [{name: one[name] - two[name] for name in one.keys() & two.keys()} for one, two in both]
+        changes = [{name: one[name] - two[name] for name in one if name in two} for one, two in both]
         found.append(Difference(values, base, values[place], len(both), _each(changes)))
     return found
 
