@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn, Protocol
 
 from marketsim.drivers.clock import Clock, RealClock, now_us, parse_time
-from marketsim.drivers.recovery import deaths_in, fault_plan, resume
+from marketsim.drivers.recovery import fault_plan, resume
 from marketsim.drivers.virtual import Driver, Running, World
 from marketsim.saga.definition import Policy, Saga
 from marketsim.saga.errors import Diverged, InputError, MarketsimError
@@ -106,6 +106,6 @@ def _resumed(
     began = events[0]
     assert isinstance(began, TransactionBegan)
     saga = saga_of(began)
-    rules = fault_plan(began, saga, deaths=deaths_in(events)).rules
+    rules = fault_plan(began, saga, events).rules
     plan = FaultPlan([*rules, *extra(saga)])
     return resume(driver, saga, policy_of(began), Tape(began.seed), events, plan, back=back)

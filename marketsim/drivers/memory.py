@@ -5,7 +5,7 @@ from typing import Any
 
 from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock
-from marketsim.drivers.recovery import deaths_in, fault_plan, resume
+from marketsim.drivers.recovery import fault_plan, resume
 from marketsim.drivers.virtual import Driver, NoWorld, World
 from marketsim.saga.definition import Saga
 from marketsim.saga.errors import ProcessCrashed
@@ -45,7 +45,7 @@ def run_in_memory(
         driver, recorded = Driver(log, fold, clock, watch=watch), list(log.events)
         try:
             if recorded:
-                plan = fault_plan(began, saga, deaths=deaths_in(recorded))
+                plan = fault_plan(began, saga, recorded)
                 resume(driver, saga, rules, Tape(seed), recorded, plan)
             else:
                 driver.begin(saga, rules, Tape(seed), began, fault_plan(began, saga))

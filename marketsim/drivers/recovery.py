@@ -40,7 +40,7 @@ from marketsim.saga.events import (
     TransactionCancelRequested,
     TransactionRejected,
 )
-from marketsim.saga.faults import FaultPlan, parse_fault
+from marketsim.saga.faults import FaultPlan, FaultRule, explains, parse_fault
 from marketsim.saga.tape import Tape
 from marketsim.saga.taxonomy import FAULTS
 from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want, role_of
@@ -48,7 +48,6 @@ from marketsim.saga.wants import Ask, Came, Invoke, Stop, Wait, Want, role_of
 __all__ = [
     "CALLED_BACK",
     "by_engine",
-    "deaths_in",
     "fault_plan",
     "is_call_back",
     "open_transactions",
@@ -96,18 +95,20 @@ CALLED_BACK = Stop("cancelled", "recovered, and not wanted any more")
 """What a transaction is told that is recovered in order to be reverted, unless it is past its pivot."""
 
 
-def fault_plan(began: TransactionBegan, saga: Saga, *, deaths: int = 0) -> FaultPlan:
+def fault_plan(began: TransactionBegan, saga: Saga, recorded: Iterable[Event] = ()) -> FaultPlan:
     """The faults a transaction began with, less those that kill a process and did so often enough.
 
-    ``deaths`` is how many processes have died in it so far.
+    ``recorded`` is what is recorded of it so far: whoever dies so has recorded why.
     """
+    struck = [event for event in recorded if isinstance(event, FaultInjected)]
     rules = [parse_fault(text, saga, where=began.transaction) for text in began.faults]
-    return FaultPlan(rule for rule in rules if rule.fault.outcome != "crash" or rule.fault.deaths > deaths)
+    return FaultPlan(rule for rule in rules if not _killed_enough(rule, struck, saga))
 
 
-def deaths_in(recorded: Iterable[Event]) -> int:
-    """How many processes have died over a transaction that is open: the one before it, and recoverers."""
-    return 1 + sum(isinstance(event, ProcessRecovered) for event in recorded)
+def _killed_enough(rule: FaultRule, struck: list[FaultInjected], saga: Saga) -> bool:
+    if rule.fault.outcome != "crash":
+        return False
+    return sum(explains(rule, event, saga) for event in struck) >= rule.fault.deaths
 
 
 def resume(

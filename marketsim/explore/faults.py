@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from marketsim.explore.budget import CALM, kind_of
+from marketsim.explore.budget import CALM, CRASH, kind_of
 from marketsim.explore.model import Bound, Case
 from marketsim.explore.reads import names_in
 from marketsim.explore.tape import ScriptTape
@@ -17,6 +17,7 @@ from marketsim.saga.taxonomy import FAULTS
 
 __all__ = ["Menu", "Menus", "TapePlan", "calls_in", "menus_of", "tried_at"]
 
+_KILLS, _NOTHING = bytes((CRASH,)), bytes((CALM,))
 _TOLD_BY_NAME = ("new_key",)
 """What the driver itself acts out, knowing it by its name."""
 
@@ -121,7 +122,8 @@ class TapePlan(FaultPlan):
     ) -> Fault | None:
         """The fault that strikes this attempt, if any; the same if it is made again by another process.
 
-        A crash strikes as often as it kills; what strikes the call after that is drawn anew.
+        A crash strikes as often as it kills; what strikes the call after that, and does not kill, is drawn
+        anew: to die twice in one place is a fault of its own.
         """
         assert isinstance(tape, ScriptTape)
         place = operation.point(role)
@@ -131,9 +133,13 @@ class TapePlan(FaultPlan):
         if call in self._struck and (fault is None or fault.outcome != "crash"):
             return fault
         if fault is None or deaths >= fault.deaths:
-            menu = self._menus[self._saga, place]
-            again = f"#{deaths + 1}" if deaths else ""
-            fault = menu.faults[tape.choose(f"{transaction}/{place}@{attempt}/fault{again}", menu.kinds)]
+            menu, point = self._menus[self._saga, place], f"{transaction}/{place}@{attempt}/fault"
+            if deaths:
+                fault = menu.faults[
+                    tape.choose(f"{point}#{deaths + 1}", menu.kinds.replace(_KILLS, _NOTHING))
+                ]
+            else:
+                fault = menu.faults[tape.choose(point, menu.kinds)]
             self._struck[call] = fault
             if fault is not None:
                 self.texts.append(f"{place}:{fault.name}@{attempt}")

@@ -10,11 +10,12 @@ from marketsim.explore.model import Case
 from marketsim.market.catalog import Catalog
 from marketsim.market.directory import opening_events
 from marketsim.market.gateway import DEFAULT_RULE, rule_named
+from marketsim.market.ledger import AVAILABLE, RESERVED
 from marketsim.market.requests import Line, request_of
 from marketsim.market.sagas import saga_for, saga_named
 from marketsim.market.world import World
 from marketsim.saga.definition import Saga
-from marketsim.saga.events import Event, JSONObject
+from marketsim.saga.events import Event, JSONObject, LedgerPosted
 from marketsim.saga.policies import policy_named, policy_with
 from marketsim.scenario.load import load_scenario
 
@@ -23,6 +24,8 @@ __all__ = ["CUSTOMERS_MAX", "Shop", "market_case", "saga_of_request", "scenario_
 CUSTOMERS_MAX = 9
 """How many customers the small shop has."""
 
+# A dirty read looks at what others have reserved, too.
+_SHARED = (AVAILABLE, RESERVED)
 _STOCK = {"laptop-1": 3, "mouse-1": 9}
 _PRICES = {"laptop-1": 750, "mouse-1": 20}
 _LINES = {"purchase": [Line("laptop-1", 2)], "checkout": [Line("laptop-1", 2), Line("mouse-1", 3)]}
@@ -36,10 +39,32 @@ class Shop(msgspec.Struct, frozen=True):
 
     def __call__(self) -> tuple[World, list[Event]]:
         """Its world, and the events by which it came to be."""
-        world, events = World(), list(opening_events("explore", self.catalog, self.currency))
+        world, events = _Watched(), list(opening_events("explore", self.catalog, self.currency))
         for event in events:
             world.apply(event)
         return world, events
+
+
+class _Watched(World):
+    """A world that notices when somebody looks at the stock that all share, or changes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.touched = False
+
+    def available(self, product: str) -> int:
+        self.touched = True
+        return super().available(product)
+
+    def apply(self, event: Event) -> None:
+        super().apply(event)
+        if isinstance(event, LedgerPosted) and any(line.account in _SHARED for line in event.postings):
+            self.touched = True
+
+
+def _seen(world: _Watched) -> bool:
+    touched, world.touched = world.touched, False
+    return touched
 
 
 def market_case(
@@ -97,6 +122,7 @@ def _case(
         rules,
         {} if gateway == DEFAULT_RULE else {"payment": gateway},
         state=_state,
+        seen=_seen,
         # A declared guardrail may look at who it is.
         alike=not unlike and not shop.catalog.guardrails,
         made_by=(f"{__name__}:{made_by[0]}", made_by[1]),

@@ -35,6 +35,8 @@ class Case(msgspec.Struct, frozen=True):
     services, as they stand in ``transaction.began``. ``state`` tells all that a world's services look at,
     given the present moment (microseconds since 1970), if the world's own attributes are not it.
 
+    ``seen`` tells whether anything that other transactions look at was read or changed in the world since it
+    was asked the last time; without it, whatever is called is taken to.
     Its customers are ``alike`` if they want the same: then it makes no difference which of them begins first.
     ``made_by`` says how another process makes the same case: ``module:function``, and its arguments.
     """
@@ -47,6 +49,7 @@ class Case(msgspec.Struct, frozen=True):
     rules: JSONObject = {}
     services: JSONObject = {}
     state: Callable[[Any, int], Hashable] | None = None
+    seen: Callable[[Any], bool] | None = None
     alike: bool = False
     made_by: tuple[str, JSONObject] | None = None
 

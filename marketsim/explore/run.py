@@ -10,12 +10,12 @@ from marketsim.audit.findings import ERROR, Finding
 from marketsim.audit.letters import dead_letters
 from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock
-from marketsim.drivers.recovery import deaths_in, open_transactions, resume, try_again
+from marketsim.drivers.recovery import fault_plan, open_transactions, resume, try_again
 from marketsim.drivers.turns import TurnDriver, Turns
 from marketsim.explore.model import Case
 from marketsim.saga.errors import ProcessCrashed
 from marketsim.saga.events import Event, TransactionAbandoned, TransactionBegan, TransactionStuck
-from marketsim.saga.faults import FaultPlan, parse_fault
+from marketsim.saga.faults import FaultPlan
 from marketsim.saga.tape import Tape
 
 __all__ = ["HEALED", "START_US", "Judged", "PlanOf", "Runner", "errors_in", "replayed"]
@@ -55,11 +55,10 @@ def replayed(case: Case, faults: Sequence[Sequence[str]], turns: Mapping[str, in
     """
 
     def plan_of(number: int, recorded: list[Event]) -> FaultPlan:
-        rules = [parse_fault(text, case.sagas[number]) for text in faults[number]]
-        deaths = deaths_in(recorded) if recorded else 0
-        return FaultPlan(
-            each for each in rules if each.fault.outcome != "crash" or each.fault.deaths > deaths
+        struck = TransactionBegan(
+            transaction=f"tx-{number + 1}", saga="", policy="", request={}, seed=0, faults=[*faults[number]]
         )
+        return fault_plan(struck, case.sagas[number], recorded)
 
     return Runner(case, len(faults), plan_of, Tape(None, turns)).run()
 

@@ -17,7 +17,7 @@ from marketsim.explore.state import Deeds, digest, engine_state, pending_state, 
 from marketsim.explore.tape import ScriptTape, Strayed
 from marketsim.saga.events import ENDS, Event, TransactionAbandoned, TransactionEvent, TransactionStuck
 from marketsim.saga.faults import FaultPlan
-from marketsim.saga.wants import Invoke
+from marketsim.saga.wants import Came, Invoke
 
 __all__ = ["Trial", "Tried", "counterexample", "try_script"]
 
@@ -51,11 +51,18 @@ class _Driver(TurnDriver):
 
     def take(self) -> Any:
         if self.trial.looks:
+            self.trial.step_ended()
             self.trial.look(self._coming)
         return super().take()
 
+    def call(self, running: Running, want: Invoke, fault: str = "") -> Came:
+        self.trial.called = True
+        return super().call(running, want, fault)
+
     def choose(self, able: list[Entry]) -> int:
-        return self.trial.tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able))
+        value = self.trial.tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able))
+        self.trial.step_begins(value)
+        return value
 
 
 class Trial(Runner):
@@ -70,6 +77,8 @@ class Trial(Runner):
         super().__init__(case, customers, self._plan_of, ScriptTape(script))
         self.plans = [TapePlan(saga, menus) for saga in case.sagas[:customers]]
         self.met: list[tuple[int, int]] = []
+        self.called = False
+        self._turn = -1
         self.looks = known is not None
         self._known = known if known is not None else Known()
         self._bound = bound
@@ -104,6 +113,25 @@ class Trial(Runner):
             alike = beginning and came is None and any(each[3] is None for each in able[:number])
             kinds.append(CALM if alike else TURN)
         return bytes(kinds)
+
+    def step_begins(self, value: int) -> None:
+        """Somebody moves next, of several that could; with a value of 0 whoever would."""
+        self._turn = len(self.tape.values) - 1 if not value else -1
+        self.called = False
+        if self.case.seen is not None:
+            self.case.seen(self.world)
+
+    def step_ended(self) -> None:
+        """Note whether anybody else can see what was done in this step.
+
+        If nobody can, whoever might have come before it may as well come after it, where that is tried. (A
+        crash does to each transaction what it would do to it alone: each is recovered by its own record.)
+        """
+        turn, self._turn = self._turn, -1
+        if turn < 0 or not self._bound.reduction:
+            return
+        if not (self.called and (self.case.seen is None or self.case.seen(self.world))):
+            self.tape.kinds[turn] = bytes(len(self.tape.kinds[turn]))
 
     def look(self, coming: list[Any]) -> None:
         """Note the state that the run is in, if it is new. Raises _Cut if it is known."""

@@ -12,7 +12,7 @@ from marketsim.audit.checks import checks_of, examine
 from marketsim.audit.findings import Finding
 from marketsim.audit.log import LogReader, MemoryLog
 from marketsim.drivers.clock import Clock, parse_time, span_us
-from marketsim.drivers.recovery import deaths_in, fault_plan, open_transactions, resume
+from marketsim.drivers.recovery import fault_plan, open_transactions, resume
 from marketsim.drivers.turns import TurnDriver, Turns
 from marketsim.drivers.virtual import Driver, Log
 from marketsim.market.directory import create_market, open_market, opening_events
@@ -186,7 +186,7 @@ class _Runner:
             began = recorded[0]
             assert isinstance(began, TransactionBegan)
             saga = saga_of(began)
-            plan = fault_plan(began, saga, deaths=deaths_in(recorded))
+            plan = fault_plan(began, saga, recorded)
             resume(driver, saga, self.policy, self.tape, recorded, plan)
         begun = {event.transaction for event in events if isinstance(event, TransactionBegan)}
         for number in numbers:

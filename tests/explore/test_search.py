@@ -142,6 +142,12 @@ def test_of_a_purchase_the_verdicts_are_the_same_without_reduction(policy):
     assert_no_reduction_is_needed(market_case("purchase", policy=policy), bound)
 
 
+@pytest.mark.parametrize("policy", ["default", "none", "saga-py", "agent-saga"])
+def test_of_two_purchases_the_verdicts_are_the_same_without_reduction(policy):
+    bound = Bound(faults=1, crashes=0, preemptions=1, names=("error", "timeout_after", "abort", "dirty_read"))
+    assert_no_reduction_is_needed(market_case("purchase", policy=policy), bound)
+
+
 def test_two_processes_give_the_same_and_so_does_one_of_which_one_dies():
     case, bound = small_case(PROBED, RIGHT, customers=2), Bound(faults=2, crashes=0, names=FEW)
     alone, both = (explore(case, bound, wanted=EVERY, processes=number) for number in (1, 2))

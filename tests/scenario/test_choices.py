@@ -37,7 +37,9 @@ def scenario(tmp_path, choices: dict[str, int] | None, faults: list[list[str]] =
 def told(events: list[Event]) -> list[bytes]:
     """What happened, but for the numbers of the events, and the faults that were announced."""
     own = [event for event in events if getattr(event, "transaction", "")]
-    return [encode(msgspec.structs.replace(event, seq=0)) for event in own if event.type != "transaction.began"]
+    return [
+        encode(msgspec.structs.replace(event, seq=0)) for event in own if event.type != "transaction.began"
+    ]
 
 
 @pytest.mark.parametrize("choices", [{}, SWITCH])
