@@ -145,15 +145,15 @@ CHECKS: dict[str, Check] = {
             tier="strict",
         ),
         Check(
-            "messages-called-back",
-            "A customer who was told of what was reverted is told that it does not hold.",
-            messages.messages_called_back,
-            tier="strict",
-        ),
-        Check(
             "faults-reached",
             "Every fault that was to be injected struck.",
             course.faults_reached,
+            tier="strict",
+        ),
+        Check(
+            "messages-called-back",
+            "A customer who was told of what was reverted is told that it does not hold.",
+            messages.messages_called_back,
             tier="strict",
         ),
     )

@@ -58,6 +58,12 @@ ACCEPTED: tuple[Accepted, ...] = (
     _any("revert-by-text", "equivalent", "with fewer than ten operations the text has their order"),
     _any("halt-on-stuck", "harmless", "more is left for a person, and all of it is told"),
     _any("revert-once", "harmless", "more is left for a person, and all of it is told"),
+    *_both(
+        "ask-nobody",
+        "policy",
+        "beyond",
+        "the provider of this shop remembers keys: with one that does not, a charge stands twice",
+    ),
     _any("revert-at-once", "harmless", "they are begun newest first, and what is too early is tried again"),
     *_both("revert-new-key", "reserve_stock", "equivalent", _LOOKS),
     Accepted("purchase", "revert-new-key", "charge_payment", "equivalent", _LOOKS),

@@ -229,6 +229,7 @@ def test_the_names_of_the_rules_are_the_contract() -> None:
         "retries-as-declared",
         "isolation",
         "faults-reached",
+        "messages-called-back",
     ]
     assert list(CHECKS)[-4:] == [name for name in checks_of("strict") if name not in checks_of("basic")]
     assert all(check.sentence.endswith(".") and len(check.sentence) <= 110 for check in CHECKS.values())

@@ -267,6 +267,15 @@ def test_what_a_calm_run_notices_it_notices(saga, facts):
     assert verdict.killed_by == "calm run"
 
 
+def test_who_asks_nobody_charges_twice_where_the_provider_remembers_no_keys():
+    """The reason why nothing notices it in the shop, whose provider does."""
+    made = MUTANTS["purchase"]["ask-nobody@policy"].case
+    forgetful = {"services": {"payment": "none"}}
+    faults = [["charge_payment:timeout_after@1"]]
+    assert "money-conserved" in replayed(msgspec.structs.replace(made, **forgetful), faults).rules
+    assert replayed(msgspec.structs.replace(CASES["purchase"], **forgetful), faults).findings == ()
+
+
 def test_the_page_of_the_mutants_is_what_its_script_writes():
     spec = importlib.util.spec_from_file_location("make_mutants", DOCS / "make_mutants.py")
     script = importlib.util.module_from_spec(spec)
