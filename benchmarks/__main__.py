@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks import catalog_size, engine, exports, log, simulation, start_up, verify, webhooks
+from benchmarks import catalog_size, engine, exploration, exports, log, simulation, start_up, verify, webhooks
 from benchmarks.side_by_side import Figure
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "exports": exports.figures,
     "webhooks": webhooks.figures,
     "simulation": simulation.figures,
+    "exploration": exploration.figures,
 }
 
 _PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
