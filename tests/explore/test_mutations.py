@@ -33,7 +33,7 @@ def name_of(facts) -> str:
 
 
 def explored(case, bound, *found):
-    return Exploration(case.name, bound, found, (), None, True, 1, 0, 0, 1, 0.0)
+    return Exploration(case.name, bound, found, (), None, True, False, 1, 0, 0, 1, 0.0)
 
 
 def blind(case, bound, *, wanted):
