@@ -2,13 +2,11 @@
 
 import msgspec
 
-from marketsim.explore.marketplace import market_case
+from marketsim.explore.marketplace import Shop, market_case
 from marketsim.explore.model import Case
 from marketsim.market.catalog import Catalog
-from marketsim.market.directory import opening_events
 from marketsim.market.requests import CART_LINES_MAX
-from marketsim.market.world import World
-from marketsim.saga.events import Event, JSONObject
+from marketsim.saga.events import JSONObject
 
 __all__ = ["ample_case", "refused_cases"]
 
@@ -18,7 +16,7 @@ _CUSTOMERS = 3
 
 def ample_case(saga: str) -> Case:
     """A built-in saga in a shop that has enough for all its customers. Raises InputError."""
-    return msgspec.structs.replace(market_case(saga), opening=_opening, made_by=None)
+    return msgspec.structs.replace(market_case(saga), opening=_ample_shop(), made_by=None)
 
 
 def refused_cases(saga: str) -> tuple[Case, ...]:
@@ -54,10 +52,7 @@ _REFUSED_CART: tuple[JSONObject, ...] = (
 )
 
 
-def _opening() -> tuple[World, list[Event]]:
+def _ample_shop() -> Shop:
     products = [{"id": name, "name": name, "price": price, "inStock": 20} for name, price in _PRICES.items()]
     users = [{"id": f"user-{n}", "name": f"Customer {n}"} for n in range(1, _CUSTOMERS + 1)]
-    world, events = World(), list(opening_events("ample", Catalog(products, users, [], {}), "USD"))
-    for event in events:
-        world.apply(event)
-    return world, events
+    return Shop(Catalog(products, users, [], {}), "USD")
