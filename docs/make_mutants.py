@@ -15,8 +15,8 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
-from marketsim.explore.ample import ample_case, refused_cases
-from marketsim.explore.mutations import OPERATORS, Verdict, mutation_score
+from marketsim.explore.mutation.ample import ample_case, refused_cases
+from marketsim.explore.mutation.mutants import OPERATORS, Verdict, mutation_score
 
 HERE = Path(__file__).parent
 SAGAS = ("purchase", "checkout")

@@ -49,7 +49,7 @@ def lint_sagas(
     rules: Annotated[bool, typer.Option("--rules", help="List the rules, and look at no saga.")] = False,
 ) -> int:
     """Find mistakes in a saga that need no run: a revert that is missing, a key that is not used."""
-    from marketsim.explore.lint import RULES, lint
+    from marketsim.explore.lint.rules import RULES, lint
     from marketsim.explore.loading import load_saga
     from marketsim.market.sagas import SAGAS
     from marketsim.saga.policies import policy_named
@@ -70,7 +70,7 @@ def lint_sagas(
 
 
 def _list_rules(session: Session) -> int:
-    from marketsim.explore.lint import RULES
+    from marketsim.explore.lint.rules import RULES
 
     if session.json:
         session.emit({"rules": [{"name": each.name, "rule": each.sentence} for each in RULES.values()]})

@@ -12,7 +12,7 @@ from marketsim.cli.session import Session
 
 if TYPE_CHECKING:
     from marketsim.explore.model import Case
-    from marketsim.explore.mutations import Verdict
+    from marketsim.explore.mutation.mutants import Verdict
     from marketsim.explore.reading import Place
 
 __all__ = ["show_mutants"]
@@ -20,7 +20,7 @@ __all__ = ["show_mutants"]
 
 def show_mutants(session: Session, asked: Asked, policy: str | None, operators: Sequence[str]) -> int:
     """Judge every mutant of a saga; a finding if one lives for which there is no reason."""
-    from marketsim.explore.mutations import mutants_of, mutation_score
+    from marketsim.explore.mutation.mutants import mutants_of, mutation_score
 
     case, refused = _cases(asked, policy)
     count = sum(1 for _ in mutants_of(case, operators))
@@ -40,7 +40,7 @@ def show_mutants(session: Session, asked: Asked, policy: str | None, operators: 
 
 def _cases(asked: Asked, policy: str | None) -> "tuple[Case, tuple[Case, ...]]":
     """The case, and those that its guardrails must turn away: only a built-in saga has such."""
-    from marketsim.explore.ample import ample_case, refused_cases
+    from marketsim.explore.mutation.ample import ample_case, refused_cases
     from marketsim.market.sagas import SAGAS
 
     if asked.what in SAGAS and not asked.gateway and policy in (None, "default"):

@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from marketsim.explore.lint import RULES
+from marketsim.explore.lint.rules import RULES
 
 TRIP = textwrap.dedent(
     '''

@@ -9,9 +9,9 @@ from datetime import datetime
 import pytest
 from explore.bookings import MINUTE_US, ONCE, book, cancel, confirm, declare, find, look, pay, right
 
-from marketsim.explore.lint import RULES, lint
+from marketsim.explore.lint.rules import RULES, lint
+from marketsim.explore.lint.spans import takes_us
 from marketsim.explore.reading import place_of, reads_of
-from marketsim.explore.spans import takes_us
 from marketsim.market.sagas import SAGAS, saga_for
 from marketsim.saga import POLICIES, Retry, Saga
 from marketsim.saga.errors import InputError

@@ -10,13 +10,13 @@ from explore.bookings import right
 
 from marketsim.audit.checks import examine
 from marketsim.audit.findings import ERROR, Finding
-from marketsim.explore.accepted import ACCEPTED, accepted
-from marketsim.explore.ample import ample_case, refused_cases
-from marketsim.explore.lint import lint
+from marketsim.explore.lint.rules import lint
 from marketsim.explore.model import Bound, Cost, Counterexample, Exploration, case_of
-from marketsim.explore.mutations import BOUNDS, OPERATORS, mutants_of, mutation_score
-from marketsim.explore.operators import mutant
-from marketsim.explore.rebuild import OtherWorld, altered, rebuilt, rewired
+from marketsim.explore.mutation.accepted import ACCEPTED, accepted
+from marketsim.explore.mutation.ample import ample_case, refused_cases
+from marketsim.explore.mutation.mutants import BOUNDS, OPERATORS, mutants_of, mutation_score
+from marketsim.explore.mutation.operators import mutant
+from marketsim.explore.mutation.rebuild import OtherWorld, altered, rebuilt, rewired
 from marketsim.explore.run import replayed
 from marketsim.saga.errors import InputError
 

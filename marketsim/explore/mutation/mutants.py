@@ -11,15 +11,15 @@ from marketsim.audit.findings import ERROR, Finding
 from marketsim.audit.log import MemoryLog
 from marketsim.drivers.clock import Clock
 from marketsim.drivers.virtual import Driver, Running
-from marketsim.explore.accepted import Accepted, accepted
-from marketsim.explore.lint import lint
+from marketsim.explore.lint.rules import lint
 from marketsim.explore.model import Bound, Case, Exploration
-from marketsim.explore.operators import Mutant, Operator, mutant, places_of
+from marketsim.explore.mutation.accepted import Accepted, accepted
+from marketsim.explore.mutation.handlers import HANDLERS
+from marketsim.explore.mutation.operators import Mutant, Operator, mutant, places_of
+from marketsim.explore.mutation.policies import POLICY_RULES
+from marketsim.explore.mutation.shapes import SHAPES
 from marketsim.explore.run import START_US, replayed
 from marketsim.explore.search import explore as search
-from marketsim.explore.wrong_handlers import HANDLERS
-from marketsim.explore.wrong_policies import POLICY_RULES
-from marketsim.explore.wrong_shapes import SHAPES
 from marketsim.saga.definition import ROLES, Saga
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import ENDS, EffectEvent, Event, OperationSucceeded, ServiceNoted, TransactionBegan

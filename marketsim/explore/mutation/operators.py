@@ -6,8 +6,8 @@ from typing import TypeAlias
 import msgspec
 
 from marketsim.explore.model import Case
+from marketsim.explore.mutation.rebuild import handler_of
 from marketsim.explore.reading import Place, place_of
-from marketsim.explore.rebuild import handler_of
 from marketsim.saga.definition import Operation, Policy, Role, Saga
 from marketsim.saga.events import JSONObject
 from marketsim.saga.policies import policy_with

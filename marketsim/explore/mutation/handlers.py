@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from marketsim.explore.operators import Operator, operations_where
+from marketsim.explore.mutation.operators import Operator, operations_where
+from marketsim.explore.mutation.rebuild import Act, OtherWorld, handler_of, on, with_act, writing
 from marketsim.explore.reading import reads_of
-from marketsim.explore.rebuild import Act, OtherWorld, handler_of, on, with_act, writing
 from marketsim.saga.definition import Call, Handler, Operation, Role, Saga
 from marketsim.saga.errors import NEVER_ARRIVED, NOTHING_STANDS, Aborted, Expired, Failed, Partial, Unknown
 from marketsim.saga.events import (

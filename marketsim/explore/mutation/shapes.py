@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from marketsim.explore.operators import Operator, operations_where
-from marketsim.explore.rebuild import altered, rewired, without_guardrail
-from marketsim.explore.shape import ancestors_of, pivot_of
+from marketsim.explore.lint.shape import ancestors_of, pivot_of
+from marketsim.explore.mutation.operators import Operator, operations_where
+from marketsim.explore.mutation.rebuild import altered, rewired, without_guardrail
 from marketsim.saga.definition import Operation, Retry, Saga
 
 __all__ = ["SHAPES"]

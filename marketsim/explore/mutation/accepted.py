@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from marketsim.explore.model import Case
-from marketsim.explore.operators import Mutant
+from marketsim.explore.mutation.operators import Mutant
 
 __all__ = ["ACCEPTED", "Accepted", "accepted"]
 

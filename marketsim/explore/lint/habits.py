@@ -12,8 +12,8 @@ from inspect import iscoroutinefunction, isgeneratorfunction
 import msgspec
 
 from marketsim.audit.findings import ERROR, WARNING, Finding
+from marketsim.explore.lint.shape import ancestors_of, found
 from marketsim.explore.reading import Place, function_of, reads_of, uses_of
-from marketsim.explore.shape import ancestors_of, found
 from marketsim.saga.definition import Handler, Operation, Policy, Saga
 from marketsim.saga.errors import nearest
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marketsim.explore.operators import Operator
+from marketsim.explore.mutation.operators import Operator
 
 __all__ = ["POLICY_RULES"]
 

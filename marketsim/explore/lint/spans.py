@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from marketsim.audit.findings import ERROR, WARNING, Finding
-from marketsim.explore.shape import ancestors_of, found, pivot_of
+from marketsim.explore.lint.shape import ancestors_of, found, pivot_of
 from marketsim.saga.definition import SECOND_US, Operation, Policy, Retry, Saga
 
 __all__ = ["KEYS_KEPT_US", "retries_end", "takes_us", "time_to_answer", "time_to_revert"]
