@@ -6,7 +6,7 @@ from typing import TypeAlias
 import msgspec
 
 from marketsim.audit.findings import Finding
-from marketsim.explore import habits, shape, spans
+from marketsim.explore.lint import habits, shape, spans
 from marketsim.saga.definition import Policy, Saga
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.policies import POLICIES
