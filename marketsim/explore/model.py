@@ -156,12 +156,12 @@ class Exploration(msgspec.Struct, frozen=True):
     unreached: tuple[str, ...]
     irreproducible: Irreproducible | None
     exhausted: bool
-    interrupted: bool
     runs: int
     cut: int
     states: int
     raw: int
     seconds: float
+    interrupted: bool = False
 
     @property
     def passed(self) -> bool:

@@ -120,12 +120,12 @@ class Survey:
             unreached(self.case, self.bound, self.places) if exhausted else (),
             self.strayed,
             exhausted,
-            interrupted,
             self.runs,
             self.cut,
             len(self.known),
             self._raw() if exhausted else 0,
             self.seconds,
+            interrupted,
         )
 
     def _raw(self) -> int:
