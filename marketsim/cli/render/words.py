@@ -46,7 +46,7 @@ def elapsed_us(began: TransactionBegan | None, event: Event) -> int:
 
 
 def duration(length_us: int) -> str:
-    """A duration as a person reads it: ``49 ms``, ``2.19 s``, ``1 min 05 s``, ``3 h 10 min``."""
+    """A duration as a person reads it: ``49 ms``, ``2.19 s``, ``1 min 05 s``, ``3 h 10 min``, ``12 d 04 h``."""
     if length_us < 999_500:  # What is above rounds to the next unit.
         return f"{length_us / 1000:.0f} ms"
     if length_us < 59_995_000:
@@ -55,7 +55,9 @@ def duration(length_us: int) -> str:
     if minutes < 60:
         return f"{minutes} min {seconds:02d} s"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
+    if hours < 72:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24:,} d {hours % 24:02d} h"
 
 
 def moment(elapsed: int) -> str:
