@@ -83,7 +83,7 @@ class Runner:
         for event in opening:
             event.time = self.clock.stamp()
             self.log.append(event)
-            self.examination.see(event)
+            self.examination.see_soon(event)
         self.opening = len(self.log.events)
 
     def run(self) -> Judged:
@@ -97,7 +97,7 @@ class Runner:
     def through_faults(self) -> None:
         """Run all transactions to their ends, in as many processes as it takes."""
         for _ in range(PROCESSES_MAX):
-            driver = self.driver(self.examination.see)
+            driver = self.driver(self.examination.see_soon)
             try:
                 self._begin(driver)
                 driver.run()

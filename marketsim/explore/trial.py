@@ -99,7 +99,7 @@ class Trial(Runner):
         return driver
 
     def _see(self, event: Event) -> None:
-        self.examination.see(event)
+        self.examination.see_soon(event)
         if isinstance(event, TransactionEvent) and event.transaction in self._numbers:
             number = self._numbers[event.transaction]
             self._deeds[number].see(event, self.clock.now_us)
