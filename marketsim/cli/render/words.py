@@ -46,7 +46,7 @@ def elapsed_us(began: TransactionBegan | None, event: Event) -> int:
 
 
 def duration(length_us: int) -> str:
-    """A duration as a person reads it: ``49 ms``, ``2.19 s``, ``1 min 05 s``, ``3 h 10 min``, ``12 d 04 h``."""
+    """A duration as a person reads it: ``49 ms``, ``1 min 05 s``, ``3 h 10 min``, ``12 d 04 h``."""
     if length_us < 999_500:  # What is above rounds to the next unit.
         return f"{length_us / 1000:.0f} ms"
     if length_us < 59_995_000:
