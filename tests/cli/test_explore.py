@@ -351,6 +351,7 @@ def test_what_a_saga_of_ones_own_cannot_be_asked(cli, own, name, more, says):
 # Mutation.
 
 
+@pytest.mark.slow
 def test_mutants_are_shown_with_who_noticed_them_and_the_one_that_lives_with_its_line(cli, own):
     ran = cli("explore", "purchase", "--mutate", "--operator", "drop-revert")
     assert ran.code == 0

@@ -27,7 +27,7 @@ from marketsim.saga.faults import places
 from marketsim.saga.tape import Tape
 from marketsim.saga.taxonomy import FAULTS
 
-__all__ = ["BOUNDS", "OPERATORS", "Explore", "Verdict", "mutants_of", "mutation_score"]
+__all__ = ["BOUNDS", "OPERATORS", "Explore", "Verdict", "calm_difference", "mutants_of", "mutation_score"]
 
 OPERATORS: dict[str, Operator] = {each.name: each for each in (*SHAPES, *HANDLERS, *POLICY_RULES)}
 """Every operator by its name."""
@@ -135,7 +135,7 @@ def _verdict(
     found = _strictly(made, case)
     if found is not None:
         return Verdict(made, "strict", found[0], ((found[1],),), runs=runs)
-    calm = _calm_difference(made.case, case, max((bound.customers for bound in bounds), default=1))
+    calm = calm_difference(made.case, case, max((bound.customers for bound in bounds), default=1))
     if calm is not None:
         return Verdict(made, "calm run", calm, runs=runs)
     return Verdict(made, runs=runs, accepted=accepted(made, case))
@@ -223,7 +223,7 @@ def _begun(case: Case, customers: int, heard: list[Event]) -> tuple[Driver, list
     return driver, running
 
 
-def _calm_difference(wrong: Case, right: Case, customers: int) -> Finding | None:
+def calm_difference(wrong: Case, right: Case, customers: int) -> Finding | None:
     """What customers get who come at once if nothing goes wrong, and did not get before, or the reverse."""
     expected, actual = _done(right, customers), _done(wrong, customers)
     missing, more = expected - actual, actual - expected
