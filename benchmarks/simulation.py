@@ -18,7 +18,8 @@ __all__ = ["figures"]
 
 _PURCHASES = 10_000
 _MANY, _FEW = 1_000_000, 10_000
-_PAIRS = 7
+_PAIRS = 5
+_TIMES = 1  # A million purchases take minutes.
 _PRODUCTS = {f"thing-{number}": (1_000 + number, 1_000_000) for number in range(50)}
 _FAULTS = ["payment:card_declined%8", "payment:timeout_after%0.5"]
 
@@ -53,7 +54,7 @@ def _against_hands() -> list[Figure]:
 def _in_numbers() -> list[Figure]:
     """The cost of a purchase among a million, and the memory of it, in processes of their own."""
     costs, peaks = [], []
-    for _ in range(3):
+    for _ in range(_TIMES):
         few_s, few_mb = _measured(_FEW)
         many_s, many_mb = _measured(_MANY)
         costs.append((many_s / _MANY, few_s / _FEW))

@@ -183,8 +183,9 @@ def test_a_task_that_kills_every_worker_is_named(on, request):
         gathered(run_all(labour.deadly, tasks, on=on, workers=2, named="number {}".format), kept.__setitem__)
     assert ("SIGKILL" in str(told.value)) == (on == "processes")
     assert active_children() == []
-    if on == "dask":  # Which blames whatever waited there, too: all of that is done before.
-        assert kept.keys() == {0, 2, 3, 4, 5, 6}
+    # Dask blames whatever waited there, too: some of that may come after the one that kills.
+    assert kept
+    assert 1 not in kept
 
 
 # What a task raises.

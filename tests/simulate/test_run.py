@@ -179,7 +179,7 @@ def test_the_wait_for_a_server_is_that_of_queueing_theory(servers: int, rate: fl
                 _simulation(
                     seed=seed,
                     stock=100_000,
-                    purchases=1500,
+                    purchases=1000,
                     arrivals={"poisson": rate},
                     servers={"delivery": servers},
                     latency={"delivery": {"mean": "200ms"}, "inventory": "10ms"},
@@ -187,7 +187,7 @@ def test_the_wait_for_a_server_is_that_of_queueing_theory(servers: int, rate: fl
                 record="none",
             )
         )
-        for seed in range(12)
+        for seed in range(8)
     ]
     mean, half = _mean_and_half(means)
     assert abs(mean - (0.2 + _erlang_c_wait_s(rate, 0.2, servers))) < half
