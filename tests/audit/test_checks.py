@@ -229,7 +229,6 @@ def test_the_names_of_the_rules_are_the_contract() -> None:
         "time-runs-forward",
         "retries-as-declared",
         "isolation",
-        "messages-called-back",
         "faults-reached",
         "messages-called-back",
     ]
