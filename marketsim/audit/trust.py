@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from marketsim.audit.checkpoint import Checkpoint, read_checkpoint, write_whole
-from marketsim.saga.errors import InputError, LogDamaged
+from marketsim.saga.errors import InputError, LogDamaged, reason_of
 
 __all__ = ["forget", "keep", "state_folder", "trust_file", "trusted_head"]
 
@@ -62,7 +62,7 @@ def keep(file: Path, head: Checkpoint) -> bool:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(file, head.text(), passing=f"{os.getpid()}.tmp")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         todo = "choose another file with --trust FILE, or give --no-trust"
         raise InputError(f"the trusted head cannot be kept: {reason}", where=str(file), todo=todo) from error
     return True

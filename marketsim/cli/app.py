@@ -14,7 +14,7 @@ from marketsim import __version__
 from marketsim.cli.exits import Exit, exit_of_error
 from marketsim.cli.render.text import printable
 from marketsim.cli.steady import Steady
-from marketsim.saga.errors import InputError, MarketsimError, nearest, quoted
+from marketsim.saga.errors import InputError, MarketsimError, nearest, quoted, reason_of
 
 __all__ = ["COMMANDS", "run"]
 
@@ -76,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
         code = _ended(arguments, debug)
         out.flush()
         if out.lost is not None and not isinstance(out.lost, BrokenPipeError):
-            _tell(f"standard output cannot be written: {_reason(out.lost)}", debug)
+            _tell(f"standard output cannot be written: {reason_of(out.lost)}", debug)
             return code or Exit.INCOMPLETE
         return code
     finally:
@@ -96,7 +96,7 @@ def _ended(arguments: Sequence[str], debug: bool) -> int:
         return end.code if isinstance(end.code, int) else Exit.OK
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _tell(f"{place}{_reason(error)}", debug)
+        _tell(f"{place}{reason_of(error)}", debug)
         return Exit.BAD_INPUT
     except Exception as error:
         if hasattr(error, "format_message"):
@@ -104,10 +104,6 @@ def _ended(arguments: Sequence[str], debug: bool) -> int:
             return Exit.BAD_INPUT
         _tell(f"a mistake in marketsim itself: {type(error).__name__}: {error} (--debug shows where)", debug)
         return Exit.FINDING
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
 
 
 def _root() -> Any:

@@ -15,7 +15,7 @@ from marketsim.cli.audit_filters import Operations, Since, Transaction, Types, U
 from marketsim.cli.audit_group import audit_app, read_bytes
 from marketsim.cli.output import Force, Output, target_of, write_output
 from marketsim.cli.session import Session, command
-from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.errors import InputError, nearest, quoted, reason_of
 from marketsim.saga.events import Event, TransactionBegan, encode
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _secret_kept(path: Path | None, redactor: "Redactor | None", force: bool) ->
             with open(handle, "w", encoding="ascii") as file:
                 file.write(redactor.secret.hex() + "\n")
         except OSError as error:
-            told = (error.strerror or str(error)).lower()
+            told = reason_of(error)
             raise InputError(f"the file cannot be written: {told}", where=str(path)) from error
         yield
         partial.replace(target)

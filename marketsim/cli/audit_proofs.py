@@ -13,7 +13,7 @@ from marketsim.cli.audit_verify import HeadFile, Keys, Trust, given_head, verifi
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import Force, Output, write_output
 from marketsim.cli.session import Session, command
-from marketsim.saga.errors import InputError
+from marketsim.saga.errors import InputError, reason_of
 
 if TYPE_CHECKING:
     from marketsim.audit.portable import Judgement
@@ -212,6 +212,6 @@ def _signer(file: Path) -> "Signer":
 
 
 def _unusable(file: Path, error: OSError) -> InputError:
-    reason = (error.strerror or str(error)).lower()
+    reason = reason_of(error)
     todo = "make one with: marketsim audit keygen" if isinstance(error, FileNotFoundError) else ""
     return InputError(f"the key file cannot be used: {reason}", where=str(file), todo=todo)

@@ -9,8 +9,9 @@ import typer
 
 from marketsim.cli.audit_group import audit_app, log_folder, read_bytes
 from marketsim.cli.exits import Exit
+from marketsim.cli.options import tier_named
 from marketsim.cli.session import Session, command
-from marketsim.saga.errors import InputError, LogDamaged, nearest, quoted
+from marketsim.saga.errors import InputError, LogDamaged
 
 if TYPE_CHECKING:
     from marketsim.audit.checkpoint import Checkpoint
@@ -85,10 +86,7 @@ def _names(check: list[str] | None, tier: str) -> list[str]:
 
     if check:
         return check
-    if tier not in ("basic", "strict"):
-        todo = nearest(tier, ["basic", "strict"])
-        raise InputError(f"no tier of checks is called {quoted(tier)}", where="--tier", todo=todo)
-    return checks_of("strict" if tier == "strict" else "basic")
+    return checks_of(tier_named(tier))
 
 
 @command(audit_app, "verify", example="marketsim audit verify")

@@ -216,7 +216,7 @@ def _facts(explored: "Explored") -> dict[str, Any]:
 
 def _replayed(session: Session, asked: Asked, policy: str | None, path: Path) -> int:
     """Run a kept counterexample once more: whether it still finds anything."""
-    from marketsim.explore.kept import candidate_of, read_kept
+    from marketsim.explore.counterexample_file import candidate_of, read_kept
     from marketsim.explore.model import Cost, Counterexample
     from marketsim.explore.run import replayed
 

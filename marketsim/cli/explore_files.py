@@ -102,7 +102,7 @@ def _told(
     files: Files,
     again: str,
 ) -> "Told":
-    from marketsim.explore.kept import kept_text
+    from marketsim.explore.counterexample_file import kept_text
     from marketsim.explore.scenario_file import scenario_text, story_and_wrong
     from marketsim.explore.told import Told
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "bound_of", "case_named", "processes_of"]
 
 _NUMBERS_MAX = {"--faults": 9, "--crashes": 9, "--preemptions": 99, "--customers": 9}
-_YAML = (".yaml", ".yml", ".json")
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
@@ -66,18 +65,18 @@ def case_named(asked: Asked, policy: str | None, requests: Sequence[JSONObject] 
     from marketsim.explore.marketplace import market_case, scenario_case
     from marketsim.market.gateway import DEFAULT_RULE, rule_named
     from marketsim.market.sagas import SAGAS
-    from marketsim.scenario.shipped import find_scenarios, shipped
+    from marketsim.scenario.shipped import SUFFIXES, find_scenarios, shipped
 
     what = asked.what
     if asked.gateway:
         rule_named(asked.gateway)
-    if is_place(what) and not what.endswith(_YAML):
+    if is_place(what) and not what.endswith(SUFFIXES):
         return _own_case(asked, policy, requests)
     if asked.request:
         raise InputError(f"{what} has requests of its own", where="--request", todo="leave it out")
     if what in SAGAS:
         return market_case(what, policy=policy or "default", gateway=asked.gateway or DEFAULT_RULE)
-    if not what.endswith(_YAML) and what not in shipped():
+    if not what.endswith(SUFFIXES) and what not in shipped():
         known = nearest(what, [*SAGAS, *shipped()])
         raise InputError(f"no saga and no scenario is called {quoted(what)}", todo=known)
     files = find_scenarios(what)

@@ -1,7 +1,5 @@
 """`marketsim lint`: mistakes in a saga that need no run to be seen."""
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -84,10 +82,9 @@ def _list_rules(session: Session) -> int:
 
 def _shortened(finding: "Finding") -> "Finding":
     """The finding with its file as one would type it here."""
-    if not finding.file:
-        return finding
-    file = os.path.relpath(finding.file)
-    return finding if file.startswith("..") else msgspec.structs.replace(finding, file=Path(file).as_posix())
+    from marketsim.explore.loading import as_typed
+
+    return msgspec.structs.replace(finding, file=as_typed(finding.file)) if finding.file else finding
 
 
 def _show(session: Session, made: list[_Linted], count: int) -> None:

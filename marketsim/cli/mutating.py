@@ -1,9 +1,8 @@
 """`marketsim explore --mutate`: who notices each mutant of a saga, and which of them live."""
 
-import os
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from marketsim.cli.exits import Exit
@@ -24,11 +23,8 @@ def show_mutants(session: Session, asked: Asked, policy: str | None, operators: 
 
     case, refused = _cases(asked, policy)
     count = sum(1 for _ in mutants_of(case, operators))
-    watch = _Watch(session, count)
-    try:
-        verdicts = mutation_score(case, operators=operators, refused=refused, progress=watch)
-    finally:
-        watch.close()
+    with _counting(session, count) as told:
+        verdicts = mutation_score(case, operators=operators, refused=refused, progress=told)
     alive = [each for each in verdicts if each.survived]
     if session.json:
         facts = [_facts(each) for each in verdicts]
@@ -48,27 +44,25 @@ def _cases(asked: Asked, policy: str | None) -> "tuple[Case, tuple[Case, ...]]":
     return case_named(asked, policy), ()
 
 
-class _Watch:
-    """Counts on a terminal how many mutants were looked at."""
+@contextmanager
+def _counting(session: Session, count: int) -> "Iterator[Callable[[Verdict], None] | None]":
+    """Tells on a terminal how many mutants were looked at, if somebody watches."""
+    if session.quiet or not session.err.isatty():
+        yield None
+        return
+    from marketsim.cli.render.progress import StatusLine
 
-    def __init__(self, session: Session, count: int) -> None:
-        self._stream = session.err
-        self._shown = session.err.isatty() and not session.quiet
-        self._count = count
-        self._done = 0
+    line, done = StatusLine(session.err), 0
 
-    def __call__(self, verdict: "Verdict") -> None:
-        self._done += 1
-        if self._shown:
-            words = f"{self._done} of {self._count} mutants, {verdict.mutant.name}"
-            self._stream.write(f"\r\x1b[K{words[:79]}")
-            self._stream.flush()
+    def told(verdict: "Verdict") -> None:
+        nonlocal done
+        done += 1
+        line.show(lambda: f"{done} of {count} mutants, {verdict.mutant.name}")
 
-    def close(self) -> None:
-        """Wipe the line."""
-        if self._shown:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+    try:
+        yield told
+    finally:
+        line.close()
 
 
 def _show(session: Session, case: "Case", verdicts: "Sequence[Verdict]", alive: "Sequence[Verdict]") -> None:
@@ -112,8 +106,7 @@ def _facts(verdict: "Verdict") -> dict[str, Any]:
 
 
 def _place(at: "Place") -> str:
-    """The line that was changed; its file as seen from here, where it lies below."""
-    if not at.file:
-        return "the policy"
-    near = Path(at.file).is_relative_to(Path.cwd())
-    return f"{os.path.relpath(at.file) if near else at.file}:{at.line}"
+    """The line that was changed."""
+    from marketsim.explore.loading import as_typed
+
+    return f"{as_typed(at.file)}:{at.line}" if at.file else "the policy"

@@ -8,7 +8,7 @@ from marketsim.cli import complete
 from marketsim.saga.errors import InputError, nearest, quoted
 
 if TYPE_CHECKING:
-    from marketsim.audit import log
+    from marketsim.audit import checks, log
 
 __all__ = [
     "Cancel",
@@ -25,6 +25,7 @@ __all__ = [
     "check_seed",
     "durability_named",
     "span",
+    "tier_named",
 ]
 
 QUANTITY_REQUEST_MAX = 1_000_000
@@ -98,6 +99,15 @@ def durability_named(name: str) -> "log.Durability":
             return name
     todo = nearest(name, ("group", "each", "none"))
     raise InputError(f"no durability is called {quoted(name)}", where="--durability", todo=todo)
+
+
+def tier_named(name: str) -> "checks.Tier":
+    """The tier of checks of this name. Raises InputError for what is none."""
+    match name:
+        case "basic" | "strict":
+            return name
+    todo = nearest(name, ("basic", "strict"))
+    raise InputError(f"no tier of checks is called {quoted(name)}", where="--tier", todo=todo)
 
 
 def check_seed(seed: int) -> None:

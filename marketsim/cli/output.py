@@ -9,7 +9,7 @@ import typer
 
 from marketsim.cli.render.text import printable
 from marketsim.cli.session import Session
-from marketsim.saga.errors import InputError
+from marketsim.saga.errors import InputError, reason_of
 
 __all__ = ["Force", "Output", "target_of", "write_file", "write_output"]
 
@@ -54,7 +54,7 @@ def write_file(output: Path, pieces: Iterable[str] | Iterable[bytes], force: boo
             file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
         partial.replace(target)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise InputError(f"the file cannot be written: {reason}", where=str(output)) from error
     finally:
         partial.unlink(missing_ok=True)

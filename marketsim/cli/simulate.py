@@ -7,7 +7,7 @@ import typer
 
 from marketsim.cli import complete
 from marketsim.cli import simulate_options as o
-from marketsim.cli.options import Fail, check_seed
+from marketsim.cli.options import Fail, check_seed, tier_named
 from marketsim.cli.output import Force
 from marketsim.cli.session import Session, command
 from marketsim.saga.errors import InputError
@@ -93,7 +93,7 @@ def _wanted(session: Session, asked: dict[str, Any]) -> "Wanted":
 
     return Wanted(
         simulation=_simulation(session, asked),
-        checks=checks_of(o.tier_named(asked["tier"])),
+        checks=checks_of(tier_named(asked["tier"])),
         record=o.record_named(asked["record"], asked["keep"]),
         **{name: asked[name] for name in ("keep", "out", "html", "heat", "force")},
     )

@@ -9,10 +9,9 @@ import typer
 from marketsim.cli import complete
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.saga.events import JSONObject
-from marketsim.simulate.typed import arrivals_typed, items_typed, table_typed, typed
+from marketsim.simulate.typed import arrivals_typed, items_typed, set_typed, table_typed, typed
 
 if TYPE_CHECKING:
-    from marketsim.audit import checks
     from marketsim.simulate import run
 
 __all__ = [
@@ -48,7 +47,6 @@ __all__ = [
     "Yes",
     "record_named",
     "table_of",
-    "tier_named",
 ]
 
 Purchases = Annotated[
@@ -261,18 +259,9 @@ def table_of(asked: Mapping[str, Any]) -> JSONObject:
     for key, option, of in (("restocks", "restock", "product"), ("outages", "outage", "service")):
         if asked[option]:
             table[key] = items_typed(asked[option], of)
-    for key, value in map(_pair, asked["settings"] or []):
-        _put(table, key.split("."), _value(value))
+    for setting in asked["settings"] or ():
+        set_typed(table, setting)
     return table
-
-
-def tier_named(name: str) -> "checks.Tier":
-    """The tier of checks of this name. Raises InputError for what is none."""
-    match name:
-        case "basic" | "strict":
-            return name
-    todo = nearest(name, ("basic", "strict"))
-    raise InputError(f"no tier of checks is called {quoted(name)}", where="--tier", todo=todo)
 
 
 def record_named(name: str, keep: Path | None) -> "run.Record":
@@ -294,28 +283,3 @@ def _trace(file: Path, columns: str | None) -> dict[str, Any]:
         todo = "write time=2,customer=1,amount=4"
         raise InputError(f"{quoted(columns)} names no columns", where="--columns", todo=todo)
     return {"file": str(file), "columns": named}
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise InputError(f"{quoted(text)} sets nothing", todo="write NAME=VALUE")
-    return name.strip(), value.strip()
-
-
-def _value(text: str) -> int | float | str:
-    """A number if it is written as one, else the text."""
-    if text.lstrip("-").isdecimal() and text.isascii() and len(text) < 20:
-        return int(text)
-    head, dot, tail = text.partition(".")
-    if dot and (head + tail).isdecimal() and text.isascii() and len(text) < 30:
-        return float(text)
-    return text
-
-
-def _put(table: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        table = table.setdefault(key, {})
-        if not isinstance(table, dict):
-            raise InputError(f"{quoted(key)} in {quoted('.'.join(keys))} is a value", where="--set")
-    table[keys[-1]] = value

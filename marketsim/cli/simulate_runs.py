@@ -11,7 +11,7 @@ import msgspec
 from marketsim.cli.exits import Exit
 from marketsim.cli.output import target_of, write_output
 from marketsim.cli.session import Session
-from marketsim.saga.errors import InputError, MarketError
+from marketsim.saga.errors import InputError, MarketError, reason_of
 from marketsim.saga.events import Event, encode_lines
 from marketsim.simulate.load import Simulation
 from marketsim.simulate.measured import figures
@@ -155,7 +155,7 @@ def _failed(wanted: Wanted) -> Iterator[Callable[[list[Event]], None] | None]:
         with target_of(path, wanted.force).open("wb") as file:
             yield lambda events: _append(file, events)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise MarketError(
             f"it cannot be kept: {reason}", where=str(path), todo="give another --keep"
         ) from error

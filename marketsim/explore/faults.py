@@ -7,7 +7,7 @@ import msgspec
 
 from marketsim.explore.budget import CALM, CRASH, kind_of
 from marketsim.explore.model import Bound, Case
-from marketsim.explore.reads import names_in
+from marketsim.explore.reading import names_in
 from marketsim.explore.tape import ScriptTape
 from marketsim.saga.definition import ROLES, Operation, Role, Saga
 from marketsim.saga.fault import Fault

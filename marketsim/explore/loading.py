@@ -14,7 +14,7 @@ from marketsim.market.sagas import SAGAS, saga_named
 from marketsim.saga.definition import Saga
 from marketsim.saga.errors import InputError, nearest, quoted
 
-__all__ = ["is_place", "load", "load_saga"]
+__all__ = ["as_typed", "is_place", "load", "load_saga"]
 
 LoadedT = TypeVar("LoadedT")
 
@@ -88,15 +88,16 @@ def _importing(source: str) -> Iterator[None]:
 def _where(error: BaseException, source: str, beside: str) -> str:
     """The line of the user's own code that broke, as far as there is one."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_as_typed(error.filename)}:{error.lineno}"
+        return f"{as_typed(error.filename)}:{error.lineno}"
     place, step = source, error.__traceback__
     while step is not None:
         file = step.tb_frame.f_code.co_filename
         if Path(file).is_relative_to(beside):
-            place = f"{_as_typed(file)}:{step.tb_lineno}"
+            place = f"{as_typed(file)}:{step.tb_lineno}"
         step = step.tb_next
     return place
 
 
-def _as_typed(file: str) -> str:
+def as_typed(file: str) -> str:
+    """A file as one would type it here: its path from the present folder, where it lies below."""
     return os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file

@@ -3,13 +3,22 @@
 import dis
 import functools
 import inspect
-from collections.abc import Iterator
-from types import CodeType, FunctionType, MethodType, ModuleType
+from collections.abc import Iterable, Iterator
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias
 
 import msgspec
 
-__all__ = ["HELPERS_DEPTH_MAX", "Place", "Reads", "function_of", "place_of", "reads_of", "uses_of"]
+__all__ = [
+    "HELPERS_DEPTH_MAX",
+    "Place",
+    "Reads",
+    "function_of",
+    "names_in",
+    "place_of",
+    "reads_of",
+    "uses_of",
+]
 
 HELPERS_DEPTH_MAX = 3
 """How many calls deep a handler is followed into the helpers that it calls."""
@@ -17,6 +26,7 @@ HELPERS_DEPTH_MAX = 3
 _LOCAL = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE")
 _ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 
+_EMPTY = CellType()
 _Code: TypeAlias = list[dis.Instruction]
 
 
@@ -74,6 +84,32 @@ def uses_of(handler: object) -> Iterator[tuple[str, object, Place]]:
     """What a handler and its helpers take from their modules: the name, the thing, and the place."""
     for function in _followed(handler):
         yield from _used(function)
+
+
+@functools.lru_cache(maxsize=1024)
+def names_in(handler: Any) -> frozenset[str]:
+    """The texts and names in the code of a function, of those inside it, and of those that it can reach.
+
+    What it reaches through an object that it is given, such as its call's world, is not followed.
+    """
+    found, seen, waiting = set[str](), set[int](), [handler]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, FunctionType):
+            for code in _codes(each.__code__):
+                found.update(_texts(code.co_consts), code.co_names)
+                waiting += _named(code.co_names, each.__globals__)
+            waiting += [cell.cell_contents for cell in each.__closure__ or () if cell != _EMPTY]
+        elif isinstance(each, MethodType):
+            waiting.append(each.__func__)
+        elif isinstance(each, functools.partial):
+            waiting += [each.func, *each.args, *each.keywords.values()]
+        else:
+            found.update(_texts((each,)))
+    return frozenset(found)
 
 
 def _parameter(function: FunctionType | None) -> str:
@@ -163,3 +199,24 @@ def _led_to(name: str, thing: object, steps: _Code, index: int) -> tuple[str, ob
 def _place(code: CodeType, step: dis.Instruction) -> Place:
     line = step.positions.lineno if step.positions else None
     return Place(code.co_filename, line or code.co_firstlineno)
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    for each in values:
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, tuple | list | set | frozenset):
+            yield from _texts(each)
+        elif isinstance(each, dict):
+            yield from _texts(each)
+            yield from _texts(each.values())
+
+
+def _named(names: tuple[str, ...], known: dict[str, Any]) -> Iterator[Any]:
+    """What the names stand for in a module, and in the modules that it names."""
+    for name in names:
+        each = known.get(name)
+        if isinstance(each, ModuleType):
+            yield from (vars(each)[other] for other in names if other in vars(each))
+        elif each is not None:
+            yield each

@@ -16,8 +16,8 @@ class Told(msgspec.Struct, frozen=True):
     """A counterexample, shrunk, and its case.
 
     ``rule`` is what had to stay broken, and ``operation`` where. ``story`` tells what happened, and ``wrong``
-    what each rule has against it. ``file`` is where it is kept (empty: it is
-    not), ``replay`` the command that shows it again. ``minimal`` says that nothing of it can go.
+    what each rule has against it. ``file`` is where it is kept (empty: it is not), ``replay`` the command
+    that shows it again. ``minimal`` says that nothing of it can go.
     """
 
     rule: str

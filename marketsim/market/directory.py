@@ -33,7 +33,7 @@ from marketsim.market.catalog import (
 )
 from marketsim.market.ledger import AVAILABLE, SUPPLIER, stock
 from marketsim.market.world import World, product_record
-from marketsim.saga.errors import LogDamaged, MarketBusy, MarketError
+from marketsim.saga.errors import LogDamaged, MarketBusy, MarketError, reason_of
 from marketsim.saga.events import CatalogChanged, Event, LedgerPosted, MarketCreated
 
 __all__ = ["LOCK_TIMEOUT_S", "Market", "create_market", "last_time", "open_market", "read_catalog"]
@@ -128,7 +128,7 @@ def create_market(path: Path, catalog: Catalog, currency: str, time: str, origin
             _move_in(path, origin or path.resolve().name, catalog, currency, time)
     except OSError as error:
         raise MarketError(
-            _reason(error), where=str(path), todo="name another folder with --market DIR"
+            reason_of(error), where=str(path), todo="name another folder with --market DIR"
         ) from error
     finally:
         if made and not (path / "audit").exists():
@@ -334,7 +334,7 @@ def _locked(path: Path, timeout_s: float) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise MarketError(
-            _reason(error), where=str(path), todo="make it writable, or use --market DIR"
+            reason_of(error), where=str(path), todo="make it writable, or use --market DIR"
         ) from error
     try:
         command = " ".join(sys.argv[1:2])
@@ -343,7 +343,3 @@ def _locked(path: Path, timeout_s: float) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

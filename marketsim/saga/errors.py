@@ -22,6 +22,7 @@ __all__ = [
     "Unknown",
     "nearest",
     "quoted",
+    "reason_of",
 ]
 
 
@@ -156,3 +157,8 @@ def nearest(name: str, names: Iterable[str], *, listed: int = 8) -> str:
         return f"did you mean {quoted(close[0])}?"
     more = f" and {len(known) - listed} more" if len(known) > listed else ""
     return "known: " + ", ".join(quoted(each)[1:-1] for each in known[:listed]) + more
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says went wrong, in the middle of a sentence."""
+    return (error.strerror or str(error)).lower()

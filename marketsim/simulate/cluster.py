@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from marketsim import __version__
-from marketsim.saga.errors import InputError, MarketsimError
+from marketsim.saga.errors import InputError, MarketsimError, reason_of
 from marketsim.simulate.crew import interrupts_held
 from marketsim.simulate.tasks import DEATHS_MAX, Named, lost, result_of, tried
 
@@ -187,7 +187,7 @@ def _check_answers(address: str) -> None:
     except TimeoutError:
         raise _silent(address) from None
     except OSError as error:
-        raise _silent(address, (error.strerror or str(error)).lower()) from error
+        raise _silent(address, reason_of(error)) from error
     except Exception as error:  # Whatever the library makes of what it does not understand.
         raise _silent(address, "something else does") from error
 

@@ -65,8 +65,8 @@ class Conditions(FaultPlan):
     """The plan of every transaction of a simulation: one object for all, since they share the services.
 
     In this order a call meets: the circuit breaker, an outage, the rate limit, the declared faults, and
-    the time limit, if the service (its queue included) takes longer than that. A call that
-    has killed as many processes as its fault says kills no other one.
+    the time limit, if the service (its queue included) takes longer than that. A call that has killed as
+    many processes as its fault says kills no other one.
     """
 
     def __init__(self, simulation: Simulation, clock: Clock) -> None:

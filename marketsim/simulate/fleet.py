@@ -1,11 +1,11 @@
 """Many runs on many cores and machines: the same results to the bit, whoever worked them out."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
 
+from marketsim.audit.stretches import cores
 from marketsim.saga.errors import InputError, nearest, quoted
 from marketsim.simulate.tasks import Named, result_of, tried
 
@@ -106,12 +106,12 @@ def _finished(
     elif on == "processes":
         from marketsim.simulate.crew import work_in_processes
 
-        yield from work_in_processes(work, due, workers or _cores(), named)
+        yield from work_in_processes(work, due, workers or _workers_here(), named)
     else:
         from marketsim.simulate.cluster import work_on_cluster
 
         address = None if on == "dask" else on
-        yield from work_on_cluster(work, due, address, workers or _cores(), named)
+        yield from work_on_cluster(work, due, address, workers or _workers_here(), named)
 
 
 def _told(
@@ -134,8 +134,5 @@ def _numbered(index: int) -> str:
     return f"task {index + 1}"
 
 
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), WORKERS_MAX)
-    return min(os.cpu_count() or 1, WORKERS_MAX)
+def _workers_here() -> int:
+    return min(cores(), WORKERS_MAX)

@@ -10,7 +10,7 @@ from typing import IO, Any
 import msgspec
 
 from marketsim import __version__
-from marketsim.saga.errors import InputError, quoted
+from marketsim.saga.errors import InputError, quoted, reason_of
 
 __all__ = ["LINE_BYTES_MAX", "Kept"]
 
@@ -84,7 +84,7 @@ class Kept:
         try:
             file = open(self._path, "a+b", buffering=0)  # noqa: SIM115 (it lives as long as this does)
         except OSError as error:
-            raise self._wrong((error.strerror or str(error)).lower(), todo="choose another file") from error
+            raise self._wrong(reason_of(error), todo="choose another file") from error
         if not _locked(file):
             file.close()
             raise self._wrong("another process is writing to it", todo="wait for it to end")
@@ -160,7 +160,7 @@ class Kept:
             self._file.write(line + b"\n")
             os.fsync(self._file.fileno())
         except OSError as error:
-            what = f"a result cannot be kept: {(error.strerror or str(error)).lower()}"
+            what = f"a result cannot be kept: {reason_of(error)}"
             raise self._wrong(what, todo="what was kept before is safe") from error
 
     def _wrong(self, what: str, line: int = 0, todo: str = "") -> InputError:

@@ -7,7 +7,7 @@ from typing import Any
 from marketsim.saga.errors import InputError, quoted
 from marketsim.saga.events import JSONObject
 
-__all__ = ["arrivals_typed", "items_typed", "table_typed", "typed"]
+__all__ = ["arrivals_typed", "items_typed", "set_typed", "table_typed", "typed"]
 
 _TODO = "write NAME:VALUE or NAME:KEY=VALUE,KEY=VALUE, as in poisson:50 or closed:customers=200,think=30s"
 _PAIRS_MAX = 100
@@ -82,9 +82,26 @@ def items_typed(texts: Iterable[str], key: str) -> list[JSONObject]:
     return items
 
 
+def set_typed(table: JSONObject, text: str) -> None:
+    """Set in a table what ``habits.again.percent=40`` says; what it said before is replaced.
+
+    Raises InputError for another form, and for a key inside of what is a value.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f"{quoted(text)} sets nothing", todo="write NAME=VALUE")
+    *outer, last = keys = name.strip().split(".")
+    for key in outer:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise InputError(f"{quoted(key)} in {quoted('.'.join(keys))} is a value", where="--set")
+    table[last] = _value(value.strip())
+
+
 def _value(text: str) -> int | float | str:
-    if re.fullmatch(r"-?[0-9]{1,15}", text):
+    """A number if it is written as one, else the text."""
+    if re.fullmatch(r"-?[0-9]{1,19}", text):
         return int(text)
-    if re.fullmatch(r"-?[0-9]{1,15}\.[0-9]{1,10}", text):
+    if re.fullmatch(r"-?(?=\.?[0-9])[0-9]{0,15}\.[0-9]{0,15}", text):
         return float(text)
     return text

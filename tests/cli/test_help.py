@@ -158,8 +158,10 @@ def test_every_command_is_named_in_the_readme(name):
     assert f"marketsim {name}" in README.read_text(encoding="utf-8")
 
 
-def test_every_command_that_the_readme_names_exists():
-    named = re.findall(r"\bmarketsim ([a-z]+)(?: ([a-z][a-z-]*)\b)?", README.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", [README, README.parent / "docs" / "audit.md"], ids=lambda page: page.name)
+def test_every_command_that_a_page_names_exists(page):
+    named = re.findall(r"\bmarketsim ([a-z]+)(?: ([a-z][a-z-]*)\b)?", page.read_text(encoding="utf-8"))
+    assert named
     groups = {words[0] for words, _ in TREE if len(words) > 1}
     for first, second in named:
         if first in groups and second:

@@ -9,7 +9,7 @@ from marketsim.explore.budget import BROKEN, CLEAN, CRASH, DOUBT, TURN, allows, 
 from marketsim.explore.faults import menus_of
 from marketsim.explore.marketplace import market_case
 from marketsim.explore.model import Bound
-from marketsim.explore.reads import names_in
+from marketsim.explore.reading import names_in
 from marketsim.market.purchase import purchase
 from marketsim.saga.definition import Call
 from marketsim.saga.taxonomy import FAULTS

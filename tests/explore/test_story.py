@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketsim.explore.kept import candidate_of, kept_text, read_kept
+from marketsim.explore.counterexample_file import candidate_of, kept_text, read_kept
 from marketsim.explore.marketplace import Shop, market_case, scenario_case
 from marketsim.explore.model import Bound, Case, Cost, Counterexample, case_of
 from marketsim.explore.run import replayed

@@ -3,7 +3,7 @@
 import pytest
 
 from marketsim.saga.errors import InputError
-from marketsim.simulate.typed import arrivals_typed, items_typed, table_typed, typed
+from marketsim.simulate.typed import arrivals_typed, items_typed, set_typed, table_typed, typed
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,19 @@ def test_a_name_that_is_said_twice_and_an_item_that_says_nothing_are_told():
         table_typed(["payment:5ms", "payment:6ms"])
     with pytest.raises(InputError, match="'payment:5' says too little"):
         items_typed(["payment:5"], "service")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("40", 40), ("-3", -3), ("0.5", 0.5), (".5", 0.5), ("-1.5", -1.5), ("10m", "10m"), (".", ".")],
+)
+def test_what_is_set_is_a_number_if_it_is_written_as_one(text, value):
+    table = {"habits": {"again": {"percent": 1}}}
+    set_typed(table, f"habits.again.percent={text}")
+    assert table == {"habits": {"again": {"percent": value}}}
+
+
+@pytest.mark.parametrize("text", ["habits", "=3", "habits.again.percent=3"])
+def test_what_sets_nothing_and_what_is_inside_a_value_is_refused(text):
+    with pytest.raises(InputError):
+        set_typed({"habits": 1}, text)

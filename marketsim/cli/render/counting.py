@@ -3,35 +3,28 @@
 import time
 from typing import TextIO
 
+from marketsim.cli.render.progress import StatusLine
 from marketsim.cli.render.words import duration
 from marketsim.simulate.run import Progress
 
 __all__ = ["Counting"]
 
-_EVERY_S = 0.1
 
-
-class Counting:
-    """Writes one line on a terminal, again and again; ``total`` is how many purchases there will be."""
+class Counting(StatusLine):
+    """Shows on a terminal how far a simulation is; ``total`` is how many purchases there will be."""
 
     def __init__(self, stream: TextIO, total: int | None) -> None:
-        self._stream, self._total = stream, total
-        self._began = self._told = time.monotonic()
+        super().__init__(stream)
+        self._total = total
+        self._began_s = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now - self._told < _EVERY_S:
-            return
-        self._told = now
-        passed_s = now - self._began
+        self.show(lambda: self._words(progress))
+
+    def _words(self, progress: Progress) -> str:
+        passed_s = time.monotonic() - self._began_s
         of = f" of {self._total:,}" if self._total else ""
         share = f" ({progress.purchases / self._total:.0%})" if self._total else ""
         rate = f"{progress.purchases / passed_s:,.0f} a second"
         virtual = f"{duration(progress.virtual_us)} in {passed_s:.0f} s"
-        self._stream.write(f"\r\x1b[K{progress.purchases:,}{of} purchases{share}, {rate}; {virtual}")
-        self._stream.flush()
-
-    def close(self) -> None:
-        """Wipe the line."""
-        self._stream.write("\r\x1b[K")
-        self._stream.flush()
+        return f"{progress.purchases:,}{of} purchases{share}, {rate}; {virtual}"

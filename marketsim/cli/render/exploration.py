@@ -1,6 +1,5 @@
 """An exploration on a terminal: the bound, how far it has come, the verdict, and each counterexample."""
 
-import time
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -8,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from marketsim.audit.checks import checks_of
+from marketsim.cli.render.progress import StatusLine
 from marketsim.cli.render.summary import show_findings
 from marketsim.cli.render.tables import show_table
 from marketsim.cli.render.text import printable, wrapped
@@ -20,7 +20,6 @@ from marketsim.saga.events import Event, TransactionBegan
 __all__ = ["Watch", "show_comparison", "show_counterexample", "show_explored", "show_plan"]
 
 _STYLES = {"nothing found": "good", "counterexample": "bad", "not reproducible": "bad"}
-_REFRESH_S = 0.2
 _UNREACHED_MAX = 10
 
 
@@ -30,26 +29,11 @@ def show_plan(title: str, bound: str, command: str, console: Console) -> None:
     _print(console, Text(f"  again: {printable(command)}", "faint"), 4)
 
 
-class Watch:
+class Watch(StatusLine):
     """Shows on a terminal how far a search has come; call it with each progress."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._shown_s = time.monotonic()
-        self._dirty = False
-
     def __call__(self, progress: Progress) -> None:
-        now_s = time.monotonic()
-        if now_s - self._shown_s >= _REFRESH_S:
-            self._shown_s, self._dirty = now_s, True
-            self._stream.write(f"\r\x1b[K{progress_words(progress)[:79]}")
-            self._stream.flush()
-
-    def close(self) -> None:
-        """Wipe the line."""
-        if self._dirty:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+        self.show(lambda: progress_words(progress))
 
 
 def progress_words(progress: Progress) -> str:

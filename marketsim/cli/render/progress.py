@@ -5,12 +5,37 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TextIO, TypeVar
 
-__all__ = ["Counter", "advancing", "tracked"]
+__all__ = ["Counter", "StatusLine", "advancing", "tracked"]
 
 T = TypeVar("T")
 
 _SHOW_AFTER_S = 1.0
 _LOOK_EVERY = 2_000
+_REFRESH_S = 0.2
+_WIDTH = 79
+
+
+class StatusLine:
+    """One line on a terminal that is written over as it changes, and wiped in the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._shown_s = time.monotonic()
+        self._dirty = False
+
+    def show(self, words: Callable[[], str]) -> None:
+        """Write what the line says now, unless it was written a moment ago."""
+        now_s = time.monotonic()
+        if now_s - self._shown_s >= _REFRESH_S:
+            self._shown_s, self._dirty = now_s, True
+            self._stream.write(f"\r\x1b[K{words()[:_WIDTH]}")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Wipe the line."""
+        if self._dirty:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
 
 
 class Counter(Generic[T]):

@@ -17,7 +17,7 @@ import msgspec
 from marketsim.audit.checkpoint import sync_folder
 from marketsim.audit.log import START, Position
 from marketsim.drivers.clock import now_us
-from marketsim.saga.errors import InputError, MarketError, nearest, quoted
+from marketsim.saga.errors import InputError, MarketError, nearest, quoted, reason_of
 
 __all__ = [
     "ENDPOINTS_MAX",
@@ -167,7 +167,7 @@ def read_settings(market: Path) -> list[Endpoint]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        what = f"the webhooks cannot be read: {(error.strerror or str(error)).lower()}"
+        what = f"the webhooks cannot be read: {reason_of(error)}"
         raise MarketError(what, where=str(path), todo="make the file readable") from error
     except (ValueError, RecursionError) as error:
         raise _damaged(path, _reason(data, error)) from None
@@ -227,7 +227,7 @@ def _write(path: Path, settings: _Settings) -> None:
         os.replace(passing, path)
         sync_folder(path.parent)
     except OSError as error:
-        what = f"the webhooks cannot be written: {(error.strerror or str(error)).lower()}"
+        what = f"the webhooks cannot be written: {reason_of(error)}"
         raise MarketError(what, where=str(path), todo="they are as they were; check the disk") from error
     finally:
         passing.unlink(missing_ok=True)
@@ -247,7 +247,7 @@ def lock_of(market: Path, name: str, timeout_s: float) -> Iterator[bool]:
         yield False
         return
     except OSError as error:
-        raise MarketError((error.strerror or str(error)).lower(), where=str(market / name)) from error
+        raise MarketError(reason_of(error), where=str(market / name)) from error
     try:
         yield True
     finally:

@@ -7,16 +7,9 @@ import msgspec
 from marketsim.explore.mutation.operators import Operator, operations_where
 from marketsim.explore.mutation.rebuild import Act, OtherWorld, handler_of, on, with_act, writing
 from marketsim.explore.reading import reads_of
-from marketsim.saga.definition import Call, Handler, Operation, Role, Saga
+from marketsim.saga.definition import Call, Handler, Role, Saga
 from marketsim.saga.errors import NEVER_ARRIVED, NOTHING_STANDS, Aborted, Expired, Failed, Partial, Unknown
-from marketsim.saga.events import (
-    EffectEvent,
-    Event,
-    JSONObject,
-    LedgerPosted,
-    Posting,
-    ServiceNoted,
-)
+from marketsim.saga.events import EffectEvent, Event, JSONObject, LedgerPosted, Posting, ServiceNoted
 
 __all__ = ["HANDLERS"]
 
@@ -94,10 +87,6 @@ def _without_fence(handler: Handler, call: Call) -> JSONObject:
 
 def _is_fence(event: Event) -> bool:
     return isinstance(event, ServiceNoted) and event.note == "fenced"
-
-
-def _can_answer_early(saga: Saga, operation: Operation) -> bool:
-    return operation.kind != "read_only" and bool(saga.followers[operation.name])
 
 
 def _answers_early(saga: Saga, place: str) -> Saga:

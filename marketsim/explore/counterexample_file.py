@@ -7,7 +7,7 @@ import msgspec
 from marketsim.explore.marketplace import saga_of_request
 from marketsim.explore.model import Case, Counterexample
 from marketsim.explore.shrink import Candidate
-from marketsim.saga.errors import InputError
+from marketsim.saga.errors import InputError, reason_of
 from marketsim.saga.events import JSONObject
 
 __all__ = ["Kept", "candidate_of", "kept_text", "read_kept"]
@@ -54,7 +54,7 @@ def read_kept(path: Path) -> Kept:
             data = file.read(_BYTES_MAX + 1)
         kept = msgspec.json.decode(data, type=Kept)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise InputError(f"it cannot be read: {reason}", where=str(path)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         todo = "a scenario file is replayed by: marketsim run FILE"
