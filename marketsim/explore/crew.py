@@ -112,9 +112,7 @@ class Crew:
                     chunks.appendleft(chunk)
 
 
-def run_scripts(
-    case: Case, bound: Bound, menus: Menus, known: Known, scripts: list[bytes]
-) -> list[Tried]:
+def run_scripts(case: Case, bound: Bound, menus: Menus, known: Known, scripts: list[bytes]) -> list[Tried]:
     """What comes of these scripts, in their order, against what is known."""
     seen = known if bound.reduction else None
     return [try_script(case, bound, menus, script, seen) for script in scripts]
