@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from multiprocessing import active_children
 from typing import Any
@@ -63,26 +64,21 @@ def test_two_workers_of_a_local_cluster_give_what_one_and_two_processes_give(das
     assert told(explore(CASE, BOUND, wanted=0, processes=2, cluster="dask")) == HERE
 
 
-def test_a_worker_that_is_killed_costs_a_rerun_and_its_heir_is_told_everything(dask, monkeypatch):
+def test_a_worker_that_is_killed_costs_a_rerun_and_its_heir_is_told_everything(dask):
     killed: list[int] = []
 
-    def kill(so_far: Progress) -> None:
+    def kill() -> None:
+        os.kill(killed[0], signal.SIGKILL)
+
+    def kill_in_the_next_round(so_far: Progress) -> None:
         # Two rounds in, so that the one that takes its place lacks what the first round added.
         if not killed and so_far.runs > 256:
-            killed.append(worker_below(os.getpid()))
-            os.kill(killed[0], signal.SIGKILL)
+            killed.extend(child.pid for child in active_children() if "Dask" in child.name and child.pid)
+            threading.Timer(0.03, kill).start()
 
-    found = explore(CASE, BOUND, wanted=0, processes=2, cluster="dask", progress=kill)
-    assert len(killed) == 1
+    found = explore(CASE, BOUND, wanted=0, processes=2, cluster="dask", progress=kill_in_the_next_round)
+    assert len(killed) == 2
     assert told(found) == HERE
-
-
-def worker_below(process: int) -> int:
-    """A worker of a local cluster, which is a child of this process."""
-    (pid, *_) = [child.pid for child in active_children() if "Dask" in child.name]
-    assert pid is not None
-    assert pid != process
-    return pid
 
 
 def test_who_explores_the_same_again_at_the_same_cluster_knows_nothing_of_the_first(address):
