@@ -9,7 +9,7 @@ import typer
 from marketsim.cli import explore_options as opt
 from marketsim.cli.exits import Exit
 from marketsim.cli.explore_files import Files, tell
-from marketsim.cli.exploring import Asked, bound_of, case_named, processes_of
+from marketsim.cli.exploring import Asked, Hands, bound_of, case_named, hands_of
 from marketsim.cli.output import Force
 from marketsim.cli.session import Session, command
 
@@ -76,7 +76,7 @@ def explore(
     if replay is not None:
         return _replayed(session, asked, policies[0], replay)
     files = Files(output, checkpoint or resume, resume, junit, sarif, markdown, force)
-    return _explore_all(session, asked, policies, files, processes_of(on, workers))
+    return _explore_all(session, asked, policies, files, hands_of(on, workers))
 
 
 _GRAVITY = [Exit.OK, Exit.INCOMPLETE, Exit.FINDING, Exit.NOT_REPRODUCIBLE, Exit.INTERRUPTED]
@@ -84,7 +84,7 @@ _GRAVITY = [Exit.OK, Exit.INCOMPLETE, Exit.FINDING, Exit.NOT_REPRODUCIBLE, Exit.
 
 
 def _explore_all(
-    session: Session, asked: Asked, policies: Sequence[str | None], files: Files, processes: int
+    session: Session, asked: Asked, policies: Sequence[str | None], files: Files, hands: Hands
 ) -> int:
     """Explore under each policy, show and write what came of it, and return the exit code."""
     files.check(several=asked.keep_going or len(policies) > 1, policies=len(policies))
@@ -93,7 +93,7 @@ def _explore_all(
     explored: list[Explored] = []
     for name, case, bound in zip(policies, cases, bounds, strict=True):
         again = asked.command(name or "")
-        explored.append(_explored(session, asked, again, case, bound, files, processes, brief=len(cases) > 1))
+        explored.append(_explored(session, asked, again, case, bound, files, hands, brief=len(cases) > 1))
         if explored[-1].exploration.interrupted:
             break
     files.write_reports(explored)
@@ -121,7 +121,7 @@ def _explored(
     case: "Case",
     bound: "Bound",
     files: Files,
-    processes: int,
+    hands: Hands,
     *,
     brief: bool,
 ) -> "Explored":
@@ -140,7 +140,8 @@ def _explored(
             case,
             bound,
             wanted=0 if asked.keep_going else 1,
-            processes=processes,
+            processes=hands.processes,
+            cluster=hands.cluster,
             progress=watch,
             checkpoint=files.checkpoint,
             resume=files.resume,

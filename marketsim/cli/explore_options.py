@@ -138,11 +138,12 @@ Resume = Annotated[
     ),
 ]
 On = Annotated[
-    str, typer.Option("--on", metavar="here|processes", help="Where it runs: in this process, or in several.")
+    str,
+    typer.Option("--on", metavar="PLACE", help="Where it runs: here, processes, dask or tcp://HOST:PORT."),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", help="How many processes; else one for each core.", show_default=False),
+    typer.Option("--workers", help="How many at once; else one for each core.", show_default=False),
 ]
 KeepGoing = Annotated[
     bool, typer.Option("--keep-going", help="Find a counterexample for every rule that can be broken.")

@@ -13,7 +13,7 @@ from marketsim.saga.events import JSONObject
 if TYPE_CHECKING:
     from marketsim.explore.model import Bound, Case
 
-__all__ = ["Asked", "bound_of", "case_named", "processes_of"]
+__all__ = ["Asked", "Hands", "bound_of", "case_named", "hands_of"]
 
 _NUMBERS_MAX = {"--faults": 9, "--crashes": 9, "--preemptions": 99, "--customers": 9}
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
@@ -56,6 +56,13 @@ class Asked(msgspec.Struct, frozen=True):
         return shlex.join(words)
 
 
+class Hands(msgspec.Struct, frozen=True):
+    """Who explores: so many processes, of this program or of a Dask cluster."""
+
+    processes: int
+    cluster: str = ""
+
+
 def case_named(asked: Asked, policy: str | None, requests: Sequence[JSONObject] = ()) -> "Case":
     """The case that is asked for; ``requests`` are those of a saga of somebody's own, if they are known.
 
@@ -86,10 +93,9 @@ def case_named(asked: Asked, policy: str | None, requests: Sequence[JSONObject] 
 
 
 def _own_case(asked: Asked, policy: str | None, known: Sequence[JSONObject]) -> "Case":
-    from marketsim.explore.loading import load
-    from marketsim.explore.model import Case, case_of
+    from marketsim.explore.loading import load, own_case
+    from marketsim.explore.model import Case
     from marketsim.saga.definition import Saga
-    from marketsim.saga.policies import policy_named
 
     if asked.gateway:
         raise InputError("a saga of your own has no payment provider of ours", where="--gateway")
@@ -97,7 +103,7 @@ def _own_case(asked: Asked, policy: str | None, known: Sequence[JSONObject]) -> 
     if isinstance(named, Case):
         if asked.request:
             raise InputError("a Case has requests of its own", where="--request", todo="leave it out")
-        return msgspec.structs.replace(named, policy=policy_named(policy), rules={}) if policy else named
+        return own_case(named, asked.what, [], policy)
     assert isinstance(named, Saga)
     requests = list(known) or [_request(text) for text in asked.request]
     if not requests:
@@ -105,7 +111,7 @@ def _own_case(asked: Asked, policy: str | None, known: Sequence[JSONObject]) -> 
         raise InputError(f"{named.name} has to be asked for something", where="--request", todo=todo)
     customers = max(asked.customers or 2, len(requests))
     requests += requests[-1:] * (customers - len(requests))
-    return case_of(named, *requests, policy=policy_named(policy or "default"))
+    return own_case(named, asked.what, requests, policy)
 
 
 def _request(text: str) -> JSONObject:
@@ -167,13 +173,11 @@ def _check_names(option: str, kind: str, names: Sequence[str], known: Collection
             raise InputError(f"no {kind} is called {quoted(name)}", where=option, todo=nearest(name, known))
 
 
-def processes_of(on: str, workers: int | None) -> int:
-    """How many processes are to explore. Raises InputError for a place where it cannot be done."""
+def hands_of(on: str, workers: int | None) -> Hands:
+    """Who is to explore. Raises InputError for a place where it cannot be done."""
     from marketsim.explore.crew import cores
+    from marketsim.simulate.fleet import check_place
 
-    if on not in ("here", "processes"):
-        todo = nearest(on, ("here", "processes"))
-        raise InputError(f"nothing is explored on {quoted(on)}", where="--on", todo=todo)
-    if workers is not None and not 1 <= workers <= 256:
-        raise InputError(f"{workers} of them", where="--workers", todo="give 1 to 256")
-    return 1 if on == "here" else workers or cores()
+    check_place(on, workers)
+    cluster = "" if on in ("here", "processes") else on
+    return Hands(1 if on == "here" else workers or cores(), cluster)

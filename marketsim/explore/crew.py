@@ -18,13 +18,13 @@ from marketsim.explore.model import Bound, Case
 from marketsim.explore.trial import Tried, try_script
 from marketsim.saga.events import JSONObject
 
-__all__ = ["Crew", "cores"]
+__all__ = ["CHUNK", "Added", "Crew", "MadeBy", "cores", "made", "run_scripts"]
 
 Added: TypeAlias = list[tuple[int, Left]]
 MadeBy: TypeAlias = tuple[str, JSONObject]
 
-_CHUNK = 16
-"""How many scripts are handed out at a time."""
+CHUNK = 16
+"""How many scripts are handed out at a time, at least: for fewer it is not worth it."""
 
 
 def cores() -> int:
@@ -83,12 +83,12 @@ class Crew:
 
     def run(self, scripts: list[bytes]) -> list[Tried]:
         """What comes of these scripts, in their order."""
-        chunks = deque((at, scripts[at : at + _CHUNK]) for at in range(0, len(scripts), _CHUNK))
+        chunks = deque((at, scripts[at : at + CHUNK]) for at in range(0, len(scripts), CHUNK))
         results: dict[int, list[Tried]] = {}
         if len(chunks) > 1:
             self._share(chunks, results)
         for at, chunk in chunks:
-            results[at] = _run(self._case, self._bound, self._menus, self._known, chunk)
+            results[at] = run_scripts(self._case, self._bound, self._menus, self._known, chunk)
         return [tried for at in sorted(results) for tried in results[at]]
 
     def _share(self, chunks: deque[tuple[int, list[bytes]]], results: dict[int, list[Tried]]) -> None:
@@ -112,7 +112,8 @@ class Crew:
                     chunks.appendleft(chunk)
 
 
-def _run(case: Case, bound: Bound, menus: Menus, known: Known, scripts: list[bytes]) -> list[Tried]:
+def run_scripts(case: Case, bound: Bound, menus: Menus, known: Known, scripts: list[bytes]) -> list[Tried]:
+    """What comes of these scripts, in their order, against what is known."""
     seen = known if bound.reduction else None
     return [try_script(case, bound, menus, script, seen) for script in scripts]
 
@@ -129,7 +130,7 @@ def _work(there: Connection, case: Case | MadeBy, bound: Bound) -> None:
             for state, left in added:
                 known.add(state, left)
             if scripts:
-                there.send(_run(case, bound, menus, known, scripts))
+                there.send(run_scripts(case, bound, menus, known, scripts))
 
 
 def made(by: MadeBy) -> Case:

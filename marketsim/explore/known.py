@@ -32,3 +32,7 @@ class Known:
     def items(self) -> Iterable[tuple[int, tuple[Left, ...]]]:
         """All that is known."""
         return self._left.items()
+
+    def each(self) -> list[tuple[int, Left]]:
+        """All that is known, one by one: whoever adds it knows as much."""
+        return [(state, left) for state, seen in self._left.items() for left in seen]

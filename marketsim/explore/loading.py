@@ -10,11 +10,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+import msgspec
+
+from marketsim.explore.model import Case, case_of
 from marketsim.market.sagas import SAGAS, saga_named
 from marketsim.saga.definition import Saga
 from marketsim.saga.errors import InputError, nearest, quoted
+from marketsim.saga.events import JSONObject
+from marketsim.saga.policies import policy_named
 
-__all__ = ["as_typed", "is_place", "load", "load_saga"]
+__all__ = ["as_typed", "is_place", "load", "load_saga", "made_case", "own_case"]
 
 LoadedT = TypeVar("LoadedT")
 
@@ -56,6 +61,29 @@ def load(place: str, *kinds: type[LoadedT]) -> LoadedT:
         what = f"{quoted(name)} is a {type(found).__name__}, not {wanted}"
         raise InputError(what, where=source, todo=f"name {wanted}, or a function that returns one")
     return found
+
+
+def own_case(named: Case | Saga, place: str, requests: list[JSONObject], policy: str | None) -> Case:
+    """The case of what a place names, under this policy; a saga is asked for these requests.
+
+    It says how another process makes it that has the same file: on another machine, by the same path.
+    """
+    source, _, name = place.rpartition(":")
+    where = f"{Path(source).resolve()}:{name}" if source.endswith(".py") else place
+    made_by = (f"{__name__}:made_case", {"place": where, "requests": requests, "policy": policy})
+    if isinstance(named, Saga):
+        case = case_of(named, *requests, policy=policy_named(policy or "default"))
+        return msgspec.structs.replace(case, made_by=made_by)
+    if policy is None:
+        return msgspec.structs.replace(named, made_by=named.made_by or made_by)
+    return msgspec.structs.replace(named, policy=policy_named(policy), rules={}, made_by=made_by)
+
+
+def made_case(place: str, requests: list[JSONObject], policy: str | None) -> Case:
+    """The same case, made in another process."""
+    named: object = load(place, Case, Saga)
+    assert isinstance(named, Case | Saga)
+    return own_case(named, place, requests, policy)
 
 
 def _of_file(path: Path) -> ModuleType:

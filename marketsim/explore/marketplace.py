@@ -95,7 +95,7 @@ def scenario_case(path: str, *, policy: str | None = None, gateway: str | None =
         policy or scenario.policy,
         {} if policy else scenario.rules,
         gateway or scenario.gateway,
-        ("scenario_case", {"path": path, "policy": policy, "gateway": gateway}),
+        ("scenario_case", {"path": str(Path(path).resolve()), "policy": policy, "gateway": gateway}),
     )
 
 

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
 from marketsim.explore.checkpoint import resume_survey, save_survey
+from marketsim.explore.cluster import ClusterCrew, crew_on_cluster
 from marketsim.explore.crew import Crew
 from marketsim.explore.model import Bound, Case, Exploration, Progress
 from marketsim.explore.survey import Survey
@@ -22,28 +24,40 @@ def explore(
     *,
     wanted: int = 1,
     processes: int = 1,
+    cluster: str = "",
     progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
     resume: Path | None = None,
 ) -> Exploration:
     """Try everything within the bound, until so many rules are seen broken as are ``wanted`` (0: all).
 
-    Whatever number of ``processes`` run it, the result is the same. ``progress`` is told after each round
-    how far it has come. What is not finished is saved in ``checkpoint``, now and then and at the end, and
-    taken up from ``resume``. Whoever interrupts it has what came of it so far. Raises InputError for a
-    file that is not of this case and bound, and OSError for one that cannot be written.
+    Whatever number of ``processes`` run it, the result is the same, and so it is on a Dask ``cluster``: the
+    one at this address (``tcp://HOST:PORT``), or one of so many processes on this machine (``dask``).
+    ``progress`` is told after each round how far it has come. What is not finished is saved in
+    ``checkpoint``, now and then and at the end, and taken up from ``resume``. Whoever interrupts it has what
+    came of it so far. Raises InputError for a file that is not of this case and bound, a cluster that is not
+    there and a case that cannot be made there, MarketsimError for a cluster that goes away, and OSError for
+    a file that cannot be written.
     """
     survey = resume_survey(resume, case, bound, wanted) if resume else Survey(case, bound, wanted)
-    with Crew(case, bound, survey.menus, survey.known, processes) as crew:
-        crew.learn([(state, left) for state, seen in survey.known.items() for left in seen])
+    with _crew_of(survey, processes, cluster) as crew:
+        crew.learn(survey.known.each())
         end = _search(survey, crew, progress, checkpoint)
     if checkpoint is not None and end == "limited":
         save_survey(survey, checkpoint)
     return survey.result(end == "exhausted", end == "interrupted")
 
 
+def _crew_of(survey: Survey, processes: int, cluster: str) -> AbstractContextManager[Crew | ClusterCrew]:
+    asked = (survey.case, survey.bound, survey.menus, survey.known, processes)
+    return crew_on_cluster(*asked, cluster) if cluster else Crew(*asked)
+
+
 def _search(
-    survey: Survey, crew: Crew, progress: Callable[[Progress], None] | None, checkpoint: Path | None
+    survey: Survey,
+    crew: Crew | ClusterCrew,
+    progress: Callable[[Progress], None] | None,
+    checkpoint: Path | None,
 ) -> Literal["exhausted", "limited", "interrupted"]:
     """One round after the other; why there is no other one."""
     saved_s = time.perf_counter()

@@ -1,7 +1,7 @@
 """Work on a Dask cluster: one that is started on this machine for the time being, or one that exists."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -15,7 +15,7 @@ from marketsim.simulate.tasks import DEATHS_MAX, Named, lost, result_of, tried
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["work_on_cluster"]
+__all__ = ["cluster_client", "finished_there", "work_on_cluster"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -29,6 +29,7 @@ EMPTY_S = 60
 _LOOPBACK = "127.0.0.1"
 _SILENT = logging.CRITICAL + 1
 _SETTINGS = {
+    "distributed.admin.large-graph-warning-threshold": "1TB",
     "distributed.scheduler.allowed-failures": DEATHS_MAX - 1,
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
 }
@@ -52,11 +53,25 @@ def work_on_cluster(
     Raises InputError if the library is missing, the cluster does not answer within ANSWER_S, or its
     workers have another version of this program; MarketsimError if it goes away.
     """
-    with _client(address, workers) as client:
-        suspects: list[tuple[int, Task]] = []
-        yield from _round(client, work, due, _AHEAD * _threads(client), named, suspects)
-        # A cluster blames whatever waited at a worker that died; one by one, only what kills it is left.
-        yield from _round(client, work, iter(suspects), 1, named, None)
+    with cluster_client(address, workers) as client:
+        yield from finished_there(client, work, due, named)
+
+
+def finished_there(
+    client: "Client",
+    work: Callable[[Task], Result],
+    due: Iterator[tuple[int, Task]],
+    named: Named,
+    preferred: Sequence[str] = (),
+) -> Iterator[tuple[int, Result]]:
+    """Each result with its index, as they are finished by the cluster of a client.
+
+    The ``preferred`` workers have the tasks in turn, by the index, as long as they are there.
+    """
+    suspects: list[tuple[int, Task]] = []
+    yield from _round(client, work, due, _AHEAD * _threads(client), named, suspects, preferred)
+    # A cluster blames whatever waited at a worker that died; one by one, only what kills it is left.
+    yield from _round(client, work, iter(suspects), 1, named, None)
 
 
 def _round(
@@ -66,13 +81,17 @@ def _round(
     ahead: int,
     named: Named,
     suspects: list[tuple[int, Task]] | None,
+    preferred: Sequence[str] = (),
 ) -> Iterator[tuple[int, Result]]:
     """The results of the tasks that are due, ``ahead`` at once; those that are blamed go to ``suspects``."""
     finished: SimpleQueue[Future] = SimpleQueue()
     underway: dict[Any, tuple[int, Task, Future]] = {}
     while True:
         for index, task in islice(due, ahead - len(underway)):
-            future = client.submit(tried, work, task, pure=False)
+            place = [preferred[index % len(preferred)]] if preferred else None
+            future = client.submit(
+                tried, work, task, pure=False, workers=place, allow_other_workers=place is not None
+            )
             underway[future.key] = index, task, future
             future.add_done_callback(finished.put)
         if not underway:
@@ -112,7 +131,7 @@ def _outcome(future: "Future") -> tuple[Any] | None:
 
 
 def _gone() -> MarketsimError:
-    return MarketsimError("the cluster went away", where="--on", todo="what was finished by then is kept")
+    return MarketsimError("the cluster went away", where="--on", todo="go on with --resume, if it was kept")
 
 
 def _threads(client: "Client") -> int:
@@ -121,8 +140,11 @@ def _threads(client: "Client") -> int:
 
 
 @contextmanager
-def _client(address: str | None, workers: int) -> "Iterator[Client]":
-    """Somebody who speaks for us to a cluster that is there and fits; nothing of it stays behind."""
+def cluster_client(address: str | None, workers: int) -> "Iterator[Client]":
+    """Somebody who speaks for us to a cluster that is there and fits; nothing of it stays behind.
+
+    Without address it is one of so many workers on this machine. Raises what ``work_on_cluster`` raises.
+    """
     try:
         import dask
         from distributed import Client, LocalCluster
@@ -131,11 +153,11 @@ def _client(address: str | None, workers: int) -> "Iterator[Client]":
         raise InputError("Dask is not installed", where=f"--on {address or 'dask'}", todo=todo) from None
 
     logging.getLogger("distributed").setLevel(_SILENT)  # What goes wrong is told as an error of ours.
-    if address is not None:
-        with _reached(address) as client:
-            yield client
-        return
     with dask.config.set(_SETTINGS):
+        if address is not None:
+            with _reached(address) as client:
+                yield client
+            return
         with interrupts_held():
             cluster = LocalCluster(
                 n_workers=workers,

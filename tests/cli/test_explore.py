@@ -288,6 +288,30 @@ def test_in_the_reports_a_limit_is_no_pass_either(cli, tmp_path):
     assert "not exhausted" in markdown
 
 
+# On a cluster.
+
+
+@pytest.mark.parametrize("what", ["purchase", "lost-stock", "own.py:trip", "own.py:case"])
+def test_a_dask_cluster_comes_to_the_same(cli, own, what):
+    pytest.importorskip("distributed")
+    asked = [what, *(["--request", '{"nights": 1}'] if what == "own.py:trip" else []), "--policy", "none"]
+    asked += ["--faults", "2", "--customers", "1", "--keep-going", "--runs-max", "200", "--json", "--force"]
+    ways = ["--on", "dask", "--workers", "2"], ["--on", "here"]
+    one, other = (cli("explore", *asked, *way) for way in ways)
+    assert one.code == other.code
+    assert one.err == other.err
+    there, here = (ran.document["explorations"][0] | {"seconds": 0} for ran in (one, other))
+    assert there == here
+    assert there["runs"] > 16
+
+
+def test_a_cluster_that_is_not_there_is_refused(cli):
+    pytest.importorskip("distributed")
+    ran = cli("explore", "purchase", "--on", "tcp://127.0.0.1:9")
+    assert ran.code == 2
+    assert "--on tcp://127.0.0.1:9: no cluster answers there" in ran.err
+
+
 # What cannot be meant.
 
 
@@ -312,6 +336,8 @@ def test_in_the_reports_a_limit_is_no_pass_either(cli, tmp_path):
         (["purchase", "--time-limit", "soon"], "no time to work in"),
         (["purchase", "--time-limit", "0s"], "no time to work in"),
         (["purchase", "--on", "there"], "--on"),
+        (["purchase", "--on", "dusk"], "did you mean 'dask'?"),
+        (["purchase", "--on", "tcp://host"], "write tcp://HOST:PORT"),
         (["purchase", "--workers", "0"], "--workers"),
         (["purchase", "--request", "{}"], "requests of its own"),
         (["purchase", "--resume", "missing.json"], "missing.json"),
