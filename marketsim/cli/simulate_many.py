@@ -52,7 +52,7 @@ def run_many(
     for run in sweep.runs():
         if run.repeat == 0:
             varied(simulation, run)  # A value that cannot be meant is told before anything runs.
-    session.say(f"{said(simulation)}; {len(sweep):,} runs")
+    session.say(f"{said(simulation)}; {len(sweep):,} run{'s' if len(sweep) > 1 else ''}")
     found = _outcomes(session, wanted, sweep, on, workers, resume)
     outcomes = dict(sorted(found.results.items()))
     if session.json:

@@ -1,10 +1,12 @@
 """A search that was not finished, as a file: what waits, what is known, and what was found."""
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
+from marketsim import __version__
 from marketsim.explore.frontier import Branches
 from marketsim.explore.model import Bound, Case
 from marketsim.explore.survey import Survey
@@ -37,7 +39,7 @@ def save_survey(survey: Survey, path: Path) -> None:
     waiting = [(*level, list(branches)) for level, branches in survey.frontier.levels.items()]
     saved = _Saved(
         _FORMAT,
-        survey.case.name,
+        asked(survey.case),
         survey.bound,
         survey.runs,
         survey.cut,
@@ -58,8 +60,8 @@ def resume_survey(path: Path, case: Case, bound: Bound, wanted: int) -> Survey:
     The limits of a bound (runs, states, seconds) may be others than they were.
     """
     saved = _read(path)
-    if saved.case != case.name or _unlimited(saved.bound) != _unlimited(bound):
-        what = f"it explores {saved.case} within another bound"
+    if saved.case != asked(case) or _unlimited(saved.bound) != _unlimited(bound):
+        what = f"it answers another question, about {saved.case.partition(' #')[0]}"
         raise InputError(what, where=str(path), todo="give the same saga and options as then, or begin anew")
     survey = Survey(case, bound, wanted)
     survey.runs, survey.cut, survey.before_s = saved.runs, saved.cut, saved.seconds
@@ -77,6 +79,26 @@ def resume_survey(path: Path, case: Case, bound: Bound, wanted: int) -> Survey:
     return survey
 
 
+def asked(case: Case) -> str:
+    """What a search is about: whoever goes on must ask the same, of the same version."""
+    sagas = [
+        [(each.name, each.kind, each.service, each.after) for each in saga.operations.values()]
+        for saga in case.sagas
+    ]
+    whole = [
+        __version__,
+        case.name,
+        sagas,
+        case.requests,
+        case.policy,
+        case.rules,
+        case.services,
+        case.made_by,
+    ]
+    digest = sha256(msgspec.json.encode(whole, order="deterministic")).hexdigest()
+    return f"{case.name} under {case.policy.name} #{digest[:16]}"
+
+
 def _unlimited(bound: Bound) -> Bound:
     return msgspec.structs.replace(bound, runs_max=0, seconds_max=0, states_max=0)
 
@@ -84,6 +106,8 @@ def _unlimited(bound: Bound) -> Bound:
 def _read(path: Path) -> _Saved:
     todo = "begin anew without it"
     try:
+        if not path.is_file() and path.exists():
+            raise InputError("it is not a regular file", where=str(path), todo=todo)
         if path.stat().st_size > _BYTES_MAX:
             raise InputError("it is too large for a checkpoint", where=str(path), todo=todo)
         saved = msgspec.json.decode(path.read_bytes(), type=_Saved)

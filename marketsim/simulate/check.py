@@ -21,6 +21,7 @@ from marketsim.simulate.model import ARRIVALS, EVERY_PRODUCT, Arrivals, Latency,
 
 __all__ = ["check_names", "check_shape", "fault_rules"]
 
+_RESTOCK_LEAST_US = 100_000
 _NEVER_ZERO = frozenset(("duration", "every", "hold", "median", "p99", "patience", "window", "within"))
 _SPANS = _NEVER_ZERO | {"after", "at", "from", "mean", "open", "ramp", "think", "to"}
 _NOT_OF_A_TRACE = ("customers", "popularity", "products", "units")
@@ -39,6 +40,9 @@ def check_shape(document: Document, workload: Workload) -> None:
     for index, restock in enumerate(workload.restocks):
         if restock.at is UNSET and restock.every is UNSET:
             raise mistake(document, ("restocks", index), "never arrives", "say at: 30m, or every: 1h")
+        if restock.every is not UNSET and span_us(restock.every) < _RESTOCK_LEAST_US:
+            todo = "say every: 100ms, or more"
+            raise mistake(document, ("restocks", index, "every"), "arrives too often", todo)
     for index, outage in enumerate(workload.outages):
         if span_us(outage.to) <= span_us(outage.from_):
             raise mistake(document, ("outages", index, "to"), "is not after its beginning", "make it later")

@@ -101,7 +101,12 @@ def test_a_search_is_taken_up_where_it_was_left_and_comes_to_the_same(cli, tmp_p
 
 def test_a_checkpoint_of_another_question_is_refused(cli):
     assert cli("explore", "purchase", *SMALL, "--runs-max", "5", "--checkpoint", "search.json").code == 5
-    for other in (["checkout", *SMALL], ["purchase", *SMALL, "--target", "charge_payment"]):
+    for other in (
+        ["checkout", *SMALL],
+        ["purchase", *SMALL, "--target", "charge_payment"],
+        ["purchase", *SMALL, "--policy", "none"],
+        ["purchase", *SMALL, "--gateway", "none"],
+    ):
         ran = cli("explore", *other, "--resume", "search.json")
         assert ran.code == 2
         assert "search.json: " in ran.err

@@ -239,6 +239,14 @@ def test_a_simulation_expects_nothing_of_single_purchases(tmp_path):
         ({"arrivals": {"poisson": -1}, "purchases": 1}, "arrivals.poisson: expected a number > 0"),
         ({"arrivals": {"poisson": 1}, "purchases": 1, "servers": {"payments": 1}}, "no service 'payments'"),
         (
+            {
+                "arrivals": {"poisson": 1},
+                "purchases": 1,
+                "restocks": [{"product": "*", "units": 1, "every": "1us"}],
+            },
+            "arrives too often",
+        ),
+        (
             {"arrivals": {"closed": {"customers": 3}}, "customers": 4, "purchases": 1},
             "a closed group has its own",
         ),
