@@ -61,7 +61,7 @@ def resume_survey(path: Path, case: Case, bound: Bound, wanted: int) -> Survey:
     """
     saved = _read(path)
     if saved.case != asked(case) or _unlimited(saved.bound) != _unlimited(bound):
-        what = f"it answers another question, about {saved.case.partition(' #')[0]}"
+        what = f"it explores {saved.case.partition(' #')[0]}, by other rules or within another bound"
         raise InputError(what, where=str(path), todo="give the same saga and options as then, or begin anew")
     survey = Survey(case, bound, wanted)
     survey.runs, survey.cut, survey.before_s = saved.runs, saved.cut, saved.seconds

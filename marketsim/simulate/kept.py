@@ -81,7 +81,7 @@ class Kept:
         self._file.close()
 
     def _opened(self) -> IO[bytes]:
-        if self._path.exists() and not self._path.is_file():
+        if self._path.exists() and not (self._path.is_file() or self._path.is_dir()):
             raise self._wrong("is not a regular file", todo="choose another file")
         try:
             file = open(self._path, "a+b", buffering=0)  # noqa: SIM115 (it lives as long as this does)
