@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -158,6 +160,7 @@ def cluster_client(address: str | None, workers: int) -> "Iterator[Client]":
             with _reached(address) as client:
                 yield client
             return
+        before = set(active_children())
         with interrupts_held():
             cluster = LocalCluster(
                 n_workers=workers,
@@ -173,6 +176,15 @@ def cluster_client(address: str | None, workers: int) -> "Iterator[Client]":
         finally:
             with suppress(AssertionError):  # A worker that is just being started anew cannot be waited for.
                 cluster.close(timeout=ANSWER_S)
+            _end(before)
+
+
+def _end(before: set[BaseProcess]) -> None:
+    """End the workers that a cluster has left behind, which happens when one is just being started anew."""
+    while left := set(active_children()) - before:
+        for process in left:
+            process.kill()
+            process.join()
 
 
 @contextmanager
