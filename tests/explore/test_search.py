@@ -1,8 +1,11 @@
 """The search: it tries everything once, the smallest first, and no less when it merges and cuts."""
 
+import json
+from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
+import msgspec
 import pytest
 from explore.small import (
     FORGETFUL,
@@ -12,6 +15,7 @@ from explore.small import (
     give_blindly,
     keep,
     look,
+    shop,
     small_case,
     take,
     take_blindly,
@@ -24,9 +28,10 @@ from marketsim.explore.marketplace import market_case
 from marketsim.explore.model import Bound, Case, Exploration
 from marketsim.explore.run import replayed
 from marketsim.explore.search import explore
-from marketsim.saga.definition import ROLES
+from marketsim.saga.definition import ROLES, Retry
 from marketsim.saga.errors import InputError
 from marketsim.saga.events import FaultInjected
+from marketsim.saga.policies import POLICIES
 
 EVERY = 0
 FEW = ("error", "timeout_before", "timeout_after", "abort")
@@ -175,6 +180,43 @@ def test_a_file_of_another_exploration_is_refused(tmp_path):
         explore(small_case(PROBED), Bound(faults=1, customers=1), resume=file)
     file.write_text("{}")
     with pytest.raises(InputError, match="no checkpoint"):
+        explore(small_case(PROBED), Bound(customers=1), resume=file)
+
+
+@pytest.mark.parametrize("changed", ["policy", "requests", "opening", "sagas"])
+def test_what_was_tried_of_another_case_proves_nothing_of_this_one(tmp_path, changed):
+    file, case, bound = tmp_path / "explore.json", small_case(PROBED), Bound(customers=1)
+    explore(case, Bound(customers=1, runs_max=5), wanted=EVERY, checkpoint=file)
+    others = {
+        "policy": POLICIES["none"],
+        "requests": tuple({"other": 1} for _ in case.requests),
+        "opening": lambda: shop(2),
+        "sagas": small_case(PROBED | {"retry": Retry(attempts_max=7)}).sagas,
+    }
+    with pytest.raises(InputError, match="by other rules"):
+        explore(msgspec.structs.replace(case, **{changed: others[changed]}), bound, resume=file)
+
+
+def test_an_altered_file_is_refused_as_what_is_lost_would_count_as_tried(tmp_path):
+    file = tmp_path / "explore.json"
+    explore(small_case(PROBED), Bound(customers=1, runs_max=5), wanted=EVERY, checkpoint=file)
+    kept = json.loads(file.read_bytes())
+    kept["search"]["waiting"] = []
+    file.write_text(json.dumps(kept))
+    with pytest.raises(InputError, match="altered"):
+        explore(small_case(PROBED), Bound(customers=1), resume=file)
+
+
+@pytest.mark.parametrize(
+    "change", [{"known": [["no number", [[0, 0, 0, False, False]]]]}, {"found": {"one-order": "/////w=="}}]
+)
+def test_a_file_that_cannot_be_taken_up_is_an_error_of_the_file(tmp_path, change):
+    file = tmp_path / "explore.json"
+    explore(small_case(PROBED), Bound(customers=1, runs_max=5), wanted=EVERY, checkpoint=file)
+    search = msgspec.json.encode(json.loads(file.read_bytes())["search"] | change)
+    sealed = {"format": 2, "sha256": sha256(search).hexdigest(), "search": msgspec.Raw(search)}
+    file.write_bytes(msgspec.json.encode(sealed))
+    with pytest.raises(InputError, match="cannot be taken up"):
         explore(small_case(PROBED), Bound(customers=1), resume=file)
 
 
