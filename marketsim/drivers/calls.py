@@ -27,6 +27,8 @@ from marketsim.saga.wants import Came, Invoke, Run, action_key
 
 __all__ = ["Calls", "Running"]
 
+_WORDS_LENGTH_MAX = 1000
+
 
 class Running(msgspec.Struct, eq=False):
     """A transaction under way: its engine, the faults that strike it, and (once it has ended) its last event.
@@ -90,7 +92,7 @@ class Calls:
         )
         try:
             return Came(want, "succeeded", plain(handler(call)))
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:  # A handler ends nothing but its own call.
             return _unhappy(want, error)
 
     def verified(self, running: Running, want: Invoke, came: Came) -> Came:
@@ -116,7 +118,7 @@ class Calls:
         return Came(want, "failed", code="not_reverted", reason=reason, retry="safe")
 
 
-def _unhappy(want: Invoke, error: Exception) -> Came:
+def _unhappy(want: Invoke, error: BaseException) -> Came:
     """What came of a call whose handler raised ``error``.
 
     An action may abort, and a compensation may be partial, but not the other way round.
@@ -124,18 +126,25 @@ def _unhappy(want: Invoke, error: Exception) -> Came:
     try:
         match error:
             case Failed():
-                return Came(want, "failed", code=error.code, reason=error.reason, retry=error.retry)
+                return Came(
+                    want, "failed", code=_said(error.code), reason=_said(error.reason), retry=error.retry
+                )
             case Unknown():
-                return Came(want, "unknown", code=error.code, reason=error.reason)
+                return Came(want, "unknown", code=_said(error.code), reason=_said(error.reason))
             case Aborted() if want.role == "action":
-                return Came(want, "aborted", plain(error.payload), code="aborted", reason=error.reason)
+                return Came(want, "aborted", plain(error.payload), code="aborted", reason=_said(error.reason))
             case Partial() if want.role == "revert":
                 return Came(want, "partial", plain(error.result), remains=plain(error.remains))
             case Expired() if want.role == "revert":
-                return Came(want, "expired", code="expired", reason=error.reason)
+                return Came(want, "expired", code="expired", reason=_said(error.reason))
             case MarketsimError():
                 raise error  # The stream itself refused: this is no answer of the service.
     except TypeError as wrong:
         error = wrong
     # Nobody can tell whether a handler that broke had already done its work.
-    return Came(want, "unknown", code=type(error).__name__, reason=str(error)[:200])
+    return Came(want, "unknown", code=type(error).__name__, reason=_said(error)[:200])
+
+
+def _said(words: object) -> str:
+    """What somebody's own code says, as a line of a stream can hold it."""
+    return str(words)[:_WORDS_LENGTH_MAX].encode(errors="backslashreplace").decode()

@@ -423,26 +423,40 @@ class Saga:
 
 
 _ATOMS = frozenset({int, str, bool, type(None)})
+_DEPTH_MAX = 50
+_BYTES_MAX = 1 << 19
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode  # It takes no integer of more than 64 bits.
 
 
 def plain(value: Any) -> JSONObject:
-    """The value, if it is what a stream can hold: an object without floats. Raises TypeError otherwise."""
+    """The value, if it is what a line of a stream can hold: an object of at most 512 KiB, without floats.
+
+    Raises TypeError otherwise.
+    """
     if not isinstance(value, dict):
         raise TypeError(f"a handler returns a dict, not {type(value).__name__}")
     if not _ATOMS.issuperset(map(type, value.values())):
         for each in value.values():
             _check_plain(each)
+    try:
+        size_bytes = len(_encode(value))
+    except (ValueError, OverflowError) as error:
+        raise TypeError(f"a result holds JSON only: {error}") from error
+    if size_bytes > _BYTES_MAX:
+        raise TypeError(f"a result holds at most {_BYTES_MAX:,} bytes")
     return value
 
 
-def _check_plain(value: Any) -> None:
+def _check_plain(value: Any, depth: int = 1) -> None:
+    if depth > _DEPTH_MAX:
+        raise TypeError(f"a result is nested at most {_DEPTH_MAX} deep")
     if isinstance(value, float):
         raise TypeError("a result holds no floats: write minor units, or text")
     if isinstance(value, dict):
         for each in value.values():
-            _check_plain(each)
+            _check_plain(each, depth + 1)
     elif isinstance(value, list):
         for each in value:
-            _check_plain(each)
+            _check_plain(each, depth + 1)
     elif value is not None and not isinstance(value, str | int | bool):
         raise TypeError(f"a result holds JSON only, not {type(value).__name__}")

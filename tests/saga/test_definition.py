@@ -1,5 +1,7 @@
 """Definitions: what cannot work is refused when it is declared, and pauses keep their bounds."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,8 +137,27 @@ def test_jitter_uses_the_whole_of_its_range():
     assert (min(pauses), max(pauses)) == (900, 1100)
 
 
+ITSELF: dict[str, Any] = {}
+ITSELF["a"] = ITSELF
+
+
 @pytest.mark.parametrize(
-    "value", [None, [], "text", {"a": 1.5}, {"a": [1, {"b": 2.0}]}, {"a": {1, 2}}, {"a": b"bytes"}], ids=repr
+    "value",
+    [
+        None,
+        [],
+        "text",
+        {"a": 1.5},
+        {"a": [1, {"b": 2.0}]},
+        {"a": {1, 2}},
+        {"a": b"bytes"},
+        {1: 2},
+        {"a": 10**30},
+        {"a": "\ud800"},
+        {"a": "x" * (1 << 20)},
+        ITSELF,
+    ],
+    ids=lambda value: repr(value)[:20],
 )
 def test_what_no_stream_can_hold_is_refused(value):
     with pytest.raises(TypeError):
