@@ -227,6 +227,29 @@ def started(on: str, folder: Path) -> "subprocess.Popen[str]":
     )
 
 
+def test_no_interrupt_comes_in_while_the_first_process_is_started():
+    program = """
+import os, signal
+from multiprocessing import get_context
+from marketsim.simulate.crew import interrupts_held
+
+with interrupts_held():
+    process = get_context("forkserver").Process(target=os.getpid)
+    process.start()
+    held = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+process.join()
+print(held, process.exitcode)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": PATH},
+        timeout=60,
+    )
+    assert ran.stdout == "True 0\n", ran.stderr
+
+
 @pytest.mark.parametrize("on", ["processes", "dask"])
 def test_ctrl_c_keeps_what_is_finished_and_ends_the_workers(on, tmp_path, request):
     if on == "dask":
