@@ -202,14 +202,14 @@ def _place(code: CodeType, step: dis.Instruction) -> Place:
 
 
 def _texts(values: Iterable[Any]) -> Iterator[str]:
-    for each in values:
+    waiting, seen = [*values], set[int]()
+    while waiting:
+        each = waiting.pop()
         if isinstance(each, str):
             yield each
-        elif isinstance(each, tuple | list | set | frozenset):
-            yield from _texts(each)
-        elif isinstance(each, dict):
-            yield from _texts(each)
-            yield from _texts(each.values())
+        elif isinstance(each, tuple | list | set | frozenset | dict) and id(each) not in seen:
+            seen.add(id(each))  # It may hold itself.
+            waiting += [*each, *each.values()] if isinstance(each, dict) else each
 
 
 def _named(names: tuple[str, ...], known: dict[str, Any]) -> Iterator[Any]:

@@ -244,6 +244,19 @@ def test_what_was_declared_in_vain_is_told():
     assert calm.unreached[0] == "the revert give_1"
 
 
+def test_what_never_succeeds_is_told_since_little_was_tried_of_it():
+    holding: dict[str, Any] = {}
+    holding["itself"] = holding
+
+    def take_badly(call: Any) -> dict[str, Any]:
+        return holding
+
+    case = small_case({"action": take_badly, "revert": give})
+    found = explore(case, Bound(faults=0, crashes=0, customers=1))
+    assert found.passed
+    assert "the success of take_1" in found.unreached
+
+
 def test_a_choice_that_is_not_on_the_tape_is_told_with_its_call():
     times = iter(range(10**6))
 
