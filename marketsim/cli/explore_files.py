@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from marketsim.cli.output import target_of, write_file
+from marketsim.cli.output import check_target, write_file
 from marketsim.saga.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ class Files(msgspec.Struct, frozen=True):
             if several:
                 todo = "name a folder that there is"
                 raise InputError("several may be found", where=f"--output {self.output}", todo=todo)
-            _check(self.output, self.force)
+            check_target(self.output, self.force)
         kept = None if self.checkpoint == self.resume else self.checkpoint
         for path in filter(None, (kept, self.junit, self.sarif, self.markdown)):
-            _check(path, self.force)
+            check_target(path, self.force)
 
     def write_reports(self, explored: Sequence["Explored"]) -> None:
         """Write the reports that are asked for."""
@@ -116,13 +116,6 @@ def _told(
         path = files.keep(f"{name}{_KEPT}", kept_text(case, found, name, [*story, *wrong]))
         replay = f"{again} --replay {path}"
     return Told(rule, operation, case, found, story, wrong, minimal, str(path), replay)
-
-
-def _check(path: Path, force: bool) -> None:
-    """Raise InputError for a file that must not be written, or cannot be."""
-    target = target_of(path, force)
-    if not target.parent.is_dir():
-        raise InputError("there is no such folder", where=str(path), todo="make it first")
 
 
 def _free(path: Path, text: str, force: bool) -> Path:

@@ -11,7 +11,7 @@ from marketsim.cli.render.text import printable
 from marketsim.cli.session import Session
 from marketsim.saga.errors import InputError, reason_of
 
-__all__ = ["Force", "Output", "target_of", "write_file", "write_output"]
+__all__ = ["Force", "Output", "check_target", "target_of", "write_file", "write_output"]
 
 Output = Annotated[
     Path | None,
@@ -67,6 +67,12 @@ def _print(session: Session, piece: str, is_json: bool) -> None:
         session.out.write(printable(piece.replace("\r\n", "\n")) if session.out.isatty() else piece)
 
 
+def check_target(output: Path, force: bool) -> None:
+    """Raise InputError now, before any work is done, for a file that could not be written in the end."""
+    if not target_of(output, force).parent.is_dir():
+        raise InputError("there is no such folder", where=str(output), todo="make it first")
+
+
 def target_of(output: Path, force: bool) -> Path:
     """The file that is meant, if it may be written: no device, no pipe, and nothing that a market keeps.
 
@@ -74,7 +80,7 @@ def target_of(output: Path, force: bool) -> Path:
     """
     target = output.resolve()
     if target.exists() and not target.is_file():
-        raise InputError("this is no regular file", where=str(output), todo="leave --output out and redirect")
+        raise InputError("this is no regular file", where=str(output), todo="name a file")
     if any((folder / "audit" / "000001.jsonl").exists() for folder in target.parents[:3]):
         raise InputError("this is inside a market", where=str(output), todo="write it somewhere else")
     if target.exists() and not force:

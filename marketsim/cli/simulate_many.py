@@ -160,13 +160,12 @@ def _show_many(
     currency = wanted.simulation.currency
     shown = [figure_of(name, currency) for name in _names(names, points)]
     heat = heat_map(sweep, points, shown[0])
-    if not session.silent:
-        console = session.console()
-        if _is_pair(sweep) and len(outcomes) == 2 and not names:
-            one, other = (outcomes[index] for index in sorted(outcomes))
-            pair = (one.policy, other.policy)
-            show_comparison(one.measured, other.measured, pair, console, glyphs_for(session.out))
-            return
+    console = session.console()
+    if not session.silent and _is_pair(sweep) and len(outcomes) == 2 and not names:
+        one, other = (outcomes[index] for index in sorted(outcomes))
+        pair = (one.policy, other.policy)
+        show_comparison(one.measured, other.measured, pair, console, glyphs_for(session.out))
+    elif not session.silent:
         show_points(sweep, points, shown, console, glyphs_for(session.out))
         show_differences(sweep, differences(sweep, results), shown, console, glyphs_for(session.out))
         if any(len(axis.values) > 1 for axis in sweep.axes):

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from marketsim.cli.exits import Exit
-from marketsim.cli.output import target_of, write_output
+from marketsim.cli.output import check_target, target_of, write_output
 from marketsim.cli.session import Session
 from marketsim.saga.errors import InputError, MarketError, reason_of
 from marketsim.saga.events import Event, encode_lines
@@ -43,9 +43,13 @@ class Wanted(msgspec.Struct, frozen=True):
         """Raise InputError for a file that cannot be written, before anything runs."""
         for path in (self.out, self.html, self.heat):
             if path is not None:
-                target_of(path, self.force)
+                check_target(path, self.force)
         if self.out is not None:
             form_of(self.out)
+        if self.heat is not None and self.heat.suffix != ".svg":
+            raise InputError(
+                "a heat map is an SVG picture", where=str(self.heat), todo="end its name in .svg"
+            )
 
 
 def run_one(session: Session, wanted: Wanted) -> int:

@@ -11,6 +11,7 @@ __all__ = ["arrivals_typed", "items_typed", "set_typed", "table_typed", "typed"]
 
 _TODO = "write NAME:VALUE or NAME:KEY=VALUE,KEY=VALUE, as in poisson:50 or closed:customers=200,think=30s"
 _PAIRS_MAX = 100
+_KEYS_MAX = 10
 _TRACE = ("file", "dates", "stock")
 
 
@@ -91,6 +92,8 @@ def set_typed(table: JSONObject, text: str) -> None:
     if not equals or not name.strip():
         raise InputError(f"{quoted(text)} sets nothing", todo="write NAME=VALUE")
     *outer, last = keys = name.strip().split(".")
+    if len(keys) > _KEYS_MAX:
+        raise InputError(f"{quoted(name)} goes too deep", where="--set", todo="write habits.again.percent=40")
     for key in outer:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):

@@ -61,6 +61,17 @@ def test_a_sweep_is_a_table_a_heat_map_and_files(cli: Cli) -> None:
     assert Path("s.svg").read_text().startswith("<svg ")
 
 
+def test_two_policies_side_by_side_have_a_heat_map_too(cli: Cli) -> None:
+    ran = cli(*SMALL, "--sweep", "policy=default,none", "--on", "here", "--heat-map", "pair.svg")
+    assert "both sold the same" in ran.out
+    assert Path("pair.svg").read_text().startswith("<svg ")
+
+
+def test_a_shipped_day_names_what_was_cancelled_without_a_colon_before_it(cli: Cli) -> None:
+    lines = cli("simulate", "flash-sale", "--purchases", "300").out.splitlines()
+    assert any(line.startswith("cancelled ") for line in lines)
+
+
 def test_a_sweep_is_the_same_on_several_processes(cli: Cli) -> None:
     axes = ("--sweep", "payment:card_declined%0..20/20", "--repeat", "2", "--json")
     axes += ("--sweep", "policy=default,none")
@@ -140,6 +151,9 @@ def test_a_trace_of_a_shop_runs_with_its_dates(cli: Cli) -> None:
         (("--policy", "non"), "did you mean 'none'?"),
         (("--seed", "-1"), "seed"),
         (("--heat-map", "x.svg"), "no heat map"),
+        (("--repeat", "2", "--heat-map", "x.png"), "end its name in .svg"),
+        (("--out", "no/where.csv"), "there is no such folder"),
+        (("--set", "habits." * 5000 + "x=1"), "goes too deep"),
     ],
 )
 def test_what_cannot_be_meant_is_one_error_and_nothing_is_written(

@@ -74,7 +74,7 @@ def show_causes(causes: Sequence[Cause], console: Console, glyphs: Glyphs) -> No
     wide = console.width >= _WIDE
     rows = [
         (
-            f"{each.operation}: {each.code}" if each.code else each.operation,
+            ": ".join(filter(None, (each.operation, each.code))),
             f"{each.count:,}",
             percent(each.rate_ppm),
             *(f"{count:,}" if count else "" for count in (each.compensated, each.stuck, each.abandoned)),
