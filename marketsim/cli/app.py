@@ -43,6 +43,9 @@ COMMANDS: dict[str, str] = {
 }
 """Every command, and the module of this folder that holds it as NAME_app."""
 
+_LOGLESS = ("simulate", "explore", "lint")
+"""The commands that do nothing in a market, and tell themselves what came of them by then."""
+
 
 class _Lazy(TyperGroup):
     """A group that imports the module of a command when the command is needed, and no sooner."""
@@ -87,7 +90,8 @@ def _ended(arguments: Sequence[str], debug: bool) -> int:
     try:
         code = int(_root().main(list(arguments), prog_name="marketsim", standalone_mode=False) or 0)
         if code == Exit.INTERRUPTED:
-            print("interrupted; what was done is in the log", file=sys.stderr)
+            logs = not arguments or arguments[0] not in _LOGLESS
+            print(f"interrupted{'; what was done is in the log' if logs else ''}", file=sys.stderr)
         return code
     except MarketsimError as error:
         _tell(str(error), debug)

@@ -1,6 +1,7 @@
 """`marketsim explore`: every failure there is within a bound, and the smallest counterexample."""
 
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +70,15 @@ def explore(
         keep_going=keep_going,
     )
     policies = list(dict.fromkeys(policy)) if policy else [None]
-    if mutate or operator:
-        from marketsim.cli.mutating import show_mutants
+    with redirect_stdout(session.err):  # What a saga of one's own prints is no part of the result.
+        if mutate or operator:
+            from marketsim.cli.mutating import show_mutants
 
-        return show_mutants(session, asked, policies[0], operator or ())
-    if replay is not None:
-        return _replayed(session, asked, policies[0], replay)
-    files = Files(output, checkpoint or resume, resume, junit, sarif, markdown, force)
-    return _explore_all(session, asked, policies, files, hands_of(on, workers))
+            return show_mutants(session, asked, policies[0], operator or ())
+        if replay is not None:
+            return _replayed(session, asked, policies[0], replay)
+        files = Files(output, checkpoint or resume, resume, junit, sarif, markdown, force)
+        return _explore_all(session, asked, policies, files, hands_of(on, workers))
 
 
 _GRAVITY = [Exit.OK, Exit.INCOMPLETE, Exit.FINDING, Exit.NOT_REPRODUCIBLE, Exit.INTERRUPTED]
@@ -161,10 +163,13 @@ def _say_how_to_go_on(session: Session, explored: "Explored", files: Files) -> N
     exploration = explored.exploration
     if exploration.exhausted or exploration.counterexamples or exploration.irreproducible:
         return
-    if files.checkpoint is not None:
+    if files.checkpoint is not None and not files.checkpoint.exists():
+        session.say("  nothing was saved yet that could be gone on from")  # It was interrupted too soon.
+    elif files.checkpoint is not None:
         session.say(f"  go on   {explored.command} --resume {files.checkpoint}")
     else:
-        session.say("  raise the limit; or give --checkpoint FILE, and go on with --resume FILE")
+        limit = "" if exploration.interrupted else "raise the limit; or "
+        session.say(f"  {limit}give --checkpoint FILE, and go on with --resume FILE")
 
 
 def _show_all(session: Session, explored: "Sequence[Explored]") -> None:

@@ -105,11 +105,14 @@ def _own_case(asked: Asked, policy: str | None, known: Sequence[JSONObject]) -> 
             raise InputError("a Case has requests of its own", where="--request", todo="leave it out")
         return own_case(named, asked.what, [], policy)
     assert isinstance(named, Saga)
+    if not named.operations:
+        todo = f"declare one with @{named.name}.operation"
+        raise InputError(f"{named.name} has no operations", where=asked.what, todo=todo)
     requests = list(known) or [_request(text) for text in asked.request]
     if not requests:
         todo = """write --request '{"nights": 2}', or name a Case"""
         raise InputError(f"{named.name} has to be asked for something", where="--request", todo=todo)
-    customers = max(asked.customers or 2, len(requests))
+    customers = max(min(asked.customers or 2, _NUMBERS_MAX["--customers"]), len(requests))
     requests += requests[-1:] * (customers - len(requests))
     return own_case(named, asked.what, requests, policy)
 
@@ -117,7 +120,7 @@ def _own_case(asked: Asked, policy: str | None, known: Sequence[JSONObject]) -> 
 def _request(text: str) -> JSONObject:
     try:
         return msgspec.json.decode(text, type=JSONObject)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (ValueError, RecursionError) as error:
         todo = """write an object, as in '{"nights": 2}'"""
         raise InputError(f"{quoted(text)}: {error}", where="--request", todo=todo) from error
 

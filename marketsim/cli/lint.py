@@ -1,5 +1,6 @@
 """`marketsim lint`: mistakes in a saga that need no run to be seen."""
 
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -56,7 +57,8 @@ def lint_sagas(
         return _list_rules(session)
     chosen, made = policy_named(policy), list[_Linted]()
     for name in dict.fromkeys(sagas or SAGAS):
-        saga = load_saga(name)
+        with redirect_stdout(session.err):  # What code prints when it is loaded is no part of the result.
+            saga = load_saga(name)
         findings = [_shortened(each) for each in lint(saga, chosen, rule or ())]
         made.append(_Linted(name, len(saga.operations), findings))
     if session.json:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from marketsim.explore.marketplace import saga_of_request
+from marketsim.explore.marketplace import CUSTOMERS_MAX, saga_of_request
 from marketsim.explore.model import Case, Counterexample
 from marketsim.explore.shrink import Candidate
 from marketsim.saga.errors import InputError, reason_of
@@ -50,17 +50,20 @@ def kept_text(case: Case, found: Counterexample, name: str, story: list[str]) ->
 def read_kept(path: Path) -> Kept:
     """What such a file says. Raises InputError for one that does not."""
     try:
+        if path.exists() and not path.is_file():  # A pipe might never end: it is not even opened.
+            raise InputError("it is not a regular file", where=str(path), todo="name a counterexample")
         with path.open("rb") as file:
             data = file.read(_BYTES_MAX + 1)
         kept = msgspec.json.decode(data, type=Kept)
     except OSError as error:
         reason = reason_of(error)
         raise InputError(f"it cannot be read: {reason}", where=str(path)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         todo = "a scenario file is replayed by: marketsim run FILE"
         raise InputError(f"this is no counterexample: {error}", where=str(path), todo=todo) from error
-    if not 1 <= len(kept.faults) == len(kept.requests):
-        raise InputError("it needs faults for each of its requests", where=str(path))
+    if not 1 <= len(kept.faults) == len(kept.requests) <= CUSTOMERS_MAX:
+        what = f"it needs faults for each of its requests, of which there are 1 to {CUSTOMERS_MAX}"
+        raise InputError(what, where=str(path))
     return kept
 
 

@@ -1,6 +1,7 @@
 """Explore: the verdict and its exit code, the files it writes, and what it refuses before it begins."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -184,7 +185,62 @@ def test_who_interrupts_it_is_told_what_is_known_by_then(cli, tmp_path):
     assert "nothing found so far" in told
 
 
+def test_who_interrupts_it_before_anything_is_saved_is_not_sent_to_a_file(cli, tmp_path):
+    command = [sys.executable, "-m", "marketsim", "explore", "purchase", "--checkpoint", "search.json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, cwd=tmp_path, **pipes) as child:
+        time.sleep(2.5)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (130, "interrupted\n")
+    assert "--resume" not in out
+    assert not (tmp_path / "search.json").exists()
+
+
 # A saga of one's own.
+
+
+def test_what_a_saga_of_ones_own_prints_is_no_part_of_the_result(cli, own):
+    own.with_name("printing.py").write_text(f"print('loaded')\n{own.read_text()}")
+    for command in (["explore", "--request", '{"nights": 1}', *SMALL], ["lint"]):
+        ran = cli(*command, "printing.py:trip", "--json")
+        assert json.loads(ran.out)
+        assert ran.err == "loaded\n"
+
+
+def test_a_saga_without_operations_has_nothing_that_could_be_tried(cli, tmp_path):
+    Path("empty.py").write_text("from marketsim.saga import Saga\nnothing = Saga('nothing')\n")
+    ran = cli("explore", "empty.py:nothing", "--request", "{}")
+    assert (ran.code, ran.out) == (2, "")
+    assert "nothing has no operations" in ran.err
+
+
+def test_as_many_customers_as_nobody_can_mean_take_no_memory(cli, own):
+    ran = cli("explore", "own.py:trip", "--request", "{}", "--customers", str(10**12))
+    assert ran.code == 2
+    assert "give 1 to 9" in ran.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name")
+def test_a_pipe_is_no_counterexample_and_is_not_waited_for(cli):
+    os.mkfifo("pipe.json")
+    ran = cli("explore", "purchase", "--replay", "pipe.json")
+    assert ran.code == 2
+    assert "pipe.json: it is not a regular file" in ran.err
+
+
+def test_a_counterexample_has_no_more_customers_than_can_be_explored(cli):
+    kept = {"counterexample": "x", "saga": "purchase", "policy": "default", "choices": {}, "find": []}
+    Path("many.json").write_text(json.dumps(kept | {"faults": [[]] * 10, "requests": [{}] * 10}))
+    ran = cli("explore", "purchase", "--replay", "many.json")
+    assert ran.code == 2
+    assert "there are 1 to 9" in ran.err
+
+
+def test_a_request_that_is_nested_without_end_is_bad_input(cli, own):
+    ran = cli("explore", "own.py:trip", "--request", '{"a":' * 3000 + "1" + "}" * 3000)
+    assert ran.code == 2
+    assert ran.err.startswith("error: --request: ")
 
 
 def test_a_saga_of_ones_own_is_explored_with_the_request_that_is_given(cli, own):
