@@ -1,7 +1,7 @@
 """`marketsim explore`: every failure there is within a bound, and the smallest counterexample."""
 
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,12 @@ from marketsim.cli import explore_options as opt
 from marketsim.cli.exits import Exit
 from marketsim.cli.explore_files import Files, tell
 from marketsim.cli.exploring import Asked, Hands, bound_of, case_named, hands_of
+from marketsim.cli.interrupts import interrupts_waiting
 from marketsim.cli.output import Force
 from marketsim.cli.session import Session, command
 
 if TYPE_CHECKING:
-    from marketsim.explore.model import Bound, Case, Exploration
+    from marketsim.explore.model import Bound, Case, Exploration, Progress
     from marketsim.explore.told import Explored
 
 __all__ = ["explore_app"]
@@ -136,8 +137,7 @@ def _explored(
     if not session.silent:
         title = f"explore {case.name} under {policy}"
         render.show_plan(title, bound_words(bound), again, session.console())
-    watch = render.Watch(session.err) if session.err.isatty() and not session.quiet else None
-    try:
+    with _watched(session) as watch:
         exploration = explore(
             case,
             bound,
@@ -148,15 +148,32 @@ def _explored(
             checkpoint=files.checkpoint,
             resume=files.resume,
         )
-    finally:
-        if watch is not None:
-            watch.close()
     found = tuple(tell(case, exploration, files, again, all_rules=asked.keep_going))
     explored = Explored(policy, again, exploration, found)
     if not session.silent:
         render.show_explored(explored, session.console(), session.out, timelines=not brief)
         _say_how_to_go_on(session, explored, files)
     return explored
+
+
+@contextmanager
+def _watched(session: Session) -> "Iterator[Callable[[Progress], None]]":
+    """Tells the progress on a terminal, if somebody watches; Ctrl-C waits for the end of a round."""
+    from marketsim.cli.render.exploration import Watch
+
+    watch = Watch(session.err) if session.err.isatty() and not session.quiet else None
+    with interrupts_waiting() as look:
+
+        def told(progress: "Progress") -> None:
+            look()
+            if watch is not None:
+                watch(progress)
+
+        try:
+            yield told
+        finally:
+            if watch is not None:
+                watch.close()
 
 
 def _say_how_to_go_on(session: Session, explored: "Explored", files: Files) -> None:

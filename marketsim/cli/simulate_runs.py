@@ -1,6 +1,5 @@
 """One simulation from the command line: run with its progress, kept as it was asked for, and told."""
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from marketsim.cli.exits import Exit
+from marketsim.cli.interrupts import interrupts_waiting
 from marketsim.cli.output import check_target, target_of, write_output
 from marketsim.cli.session import Session
 from marketsim.saga.errors import InputError, MarketError, reason_of
@@ -173,27 +173,18 @@ def _append(file: IO[bytes], events: list[Event]) -> None:
 def _progress(session: Session, simulation: Simulation) -> Iterator[Callable[[Progress], None]]:
     """Tells the progress on a terminal, if somebody watches; Ctrl-C ends the run, a second one at once."""
     counting = _counting(session, simulation)
-    stopped = False
+    with interrupts_waiting() as look:
 
-    def stop(signal_number: int, frame: object) -> None:
-        nonlocal stopped
-        if stopped:
-            raise KeyboardInterrupt
-        stopped = True
+        def told(progress: Progress) -> None:
+            look()
+            if counting is not None:
+                counting(progress)
 
-    def told(progress: Progress) -> None:
-        if stopped:
-            raise KeyboardInterrupt
-        if counting is not None:
-            counting(progress)
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield told
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if counting is not None:
-            counting.close()
+        try:
+            yield told
+        finally:
+            if counting is not None:
+                counting.close()
 
 
 def _counting(session: Session, simulation: Simulation) -> "Counting | None":

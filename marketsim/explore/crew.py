@@ -17,6 +17,7 @@ from marketsim.explore.known import Known
 from marketsim.explore.model import Bound, Case
 from marketsim.explore.trial import Tried, try_script
 from marketsim.saga.events import JSONObject
+from marketsim.simulate.crew import end_with_parent
 
 __all__ = ["CHUNK", "Added", "Crew", "MadeBy", "cores", "made", "run_scripts"]
 
@@ -121,6 +122,7 @@ def run_scripts(case: Case, bound: Bound, menus: Menus, known: Known, scripts: l
 def _work(there: Connection, case: Case | MadeBy, bound: Bound) -> None:
     """Be one of the crew until there is nobody to work for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Whoever began it ends it.
+    end_with_parent()
     if not isinstance(case, Case):
         case = made(case)
     menus, known = menus_of(case, bound), Known()

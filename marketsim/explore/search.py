@@ -33,9 +33,9 @@ def explore(
 
     Whatever number of ``processes`` run it, the result is the same, and so it is on a Dask ``cluster``: the
     one at this address (``tcp://HOST:PORT``), or one of so many processes on this machine (``dask``).
-    ``progress`` is told after each round how far it has come. What is not finished is saved in
-    ``checkpoint``, now and then and at the end, and taken up from ``resume``. Whoever interrupts it has what
-    came of it so far. Raises InputError for a file that is not of this case and bound, a cluster that is not
+    ``progress`` is told after each round how far it has come, and may raise KeyboardInterrupt. What is not
+    finished is saved in ``checkpoint``, now and then and at the end, and taken up from ``resume``. Whoever
+    interrupts it has what came of it so far. Raises InputError for a file that is not of this case and bound, a cluster that is not
     there and a case that cannot be made there, MarketsimError for a cluster that goes away, and OSError for
     a file that cannot be written.
     """
@@ -43,9 +43,9 @@ def explore(
     with _crew_of(survey, processes, cluster) as crew:
         crew.learn(survey.known.each())
         end = _search(survey, crew, progress, checkpoint)
-    if checkpoint is not None and end == "limited":
+    if checkpoint is not None and end in ("limited", "stopped"):
         save_survey(survey, checkpoint)
-    return survey.result(end == "exhausted", end == "interrupted")
+    return survey.result(end == "exhausted", end in ("stopped", "interrupted"))
 
 
 def _crew_of(survey: Survey, processes: int, cluster: str) -> AbstractContextManager[Crew | ClusterCrew]:
@@ -58,8 +58,8 @@ def _search(
     crew: Crew | ClusterCrew,
     progress: Callable[[Progress], None] | None,
     checkpoint: Path | None,
-) -> Literal["exhausted", "limited", "interrupted"]:
-    """One round after the other; why there is no other one."""
+) -> Literal["exhausted", "limited", "stopped", "interrupted"]:
+    """One round after the other; why there is no other: it is stopped between two, or interrupted in one."""
     saved_s = time.perf_counter()
     try:
         while not (survey.satisfied or survey.limited):
@@ -68,8 +68,8 @@ def _search(
                 return "exhausted"
             survey.take_in(crew.run(scripts))
             crew.learn(survey.added)
-            if progress is not None:
-                progress(survey.progress())
+            if progress is not None and not _told(progress, survey):
+                return "stopped"
             if checkpoint is not None and time.perf_counter() - saved_s > _SAVE_S:
                 save_survey(survey, checkpoint)
                 saved_s = time.perf_counter()
@@ -77,3 +77,12 @@ def _search(
         # In the middle of a round there is nothing that could be saved: what was saved before stands.
         return "interrupted"
     return "limited"
+
+
+def _told(progress: Callable[[Progress], None], survey: Survey) -> bool:
+    """Tell how far it has come; whether it may go on."""
+    try:
+        progress(survey.progress())
+    except KeyboardInterrupt:
+        return False
+    return True

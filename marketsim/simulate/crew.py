@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from marketsim.simulate.tasks import DEATHS_MAX, Broke, Named, lost, result_of, tried
 
-__all__ = ["interrupts_held", "work_in_processes"]
+__all__ = ["end_with_parent", "interrupts_held", "work_in_processes"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -117,7 +117,7 @@ class _Crew(Generic[Task, Result]):
 def _serve(connection: Connection, work: Callable[[Task], Result]) -> None:
     """Answer every task until there are no more: what a worker does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who gave the work: that ends the workers.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     while True:
         try:
             task = connection.recv()
@@ -132,8 +132,12 @@ def _serve(connection: Connection, work: Callable[[Task], Result]) -> None:
             connection.send(Broke(f"the result cannot be sent: {error}", ""))
 
 
-def _end_with_parent() -> None:
-    """A worker in the middle of a long task must not outlive who waits for it."""
+def end_with_parent() -> None:
+    """End this process when its parent has ended: no long task outlives who waits for it."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -185,16 +185,30 @@ def test_who_interrupts_it_is_told_what_is_known_by_then(cli, tmp_path):
     assert "nothing found so far" in told
 
 
-def test_who_interrupts_it_before_anything_is_saved_is_not_sent_to_a_file(cli, tmp_path):
+def test_who_interrupts_it_goes_on_from_where_it_was(cli, tmp_path):
     command = [sys.executable, "-m", "marketsim", "explore", "purchase", "--checkpoint", "search.json"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, cwd=tmp_path, **pipes) as child:
-        time.sleep(2.5)
+        time.sleep(3)
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=30)
     assert (child.returncode, err) == (130, "interrupted\n")
-    assert "--resume" not in out
-    assert not (tmp_path / "search.json").exists()
+    assert "--resume search.json" in out
+    ran = cli(
+        "explore", "purchase", "--resume", str(tmp_path / "search.json"), "--time-limit", "1ms", "--json"
+    )
+    (resumed,) = ran.document["explorations"]
+    assert ran.code == 5
+    assert resumed["runs"] > 1
+
+
+def test_its_workers_end_with_whoever_is_killed(tmp_path):
+    command = [sys.executable, "-m", "marketsim", "explore", "purchase", "--workers", "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as child:
+        time.sleep(3)
+        child.kill()
+        child.communicate(timeout=20)  # Until nobody holds its output any more.
+    assert child.returncode == -signal.SIGKILL
 
 
 # A saga of one's own.
