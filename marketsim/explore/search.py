@@ -35,9 +35,11 @@ def explore(
     one at this address (``tcp://HOST:PORT``), or one of so many processes on this machine (``dask``).
     ``progress`` is told after each round how far it has come, and may raise KeyboardInterrupt. What is not
     finished is saved in ``checkpoint``, now and then and at the end, and taken up from ``resume``. Whoever
-    interrupts it has what came of it so far. Raises InputError for a file that is not of this case and bound, a cluster that is not
-    there and a case that cannot be made there, MarketsimError for a cluster that goes away, and OSError for
-    a file that cannot be written.
+    interrupts it has what came of it so far.
+
+    Raises InputError for a file that is not of this case and bound, a cluster that is not there and a case
+    that cannot be made there, MarketsimError for a cluster that goes away, and OSError for a file that
+    cannot be written.
     """
     survey = resume_survey(resume, case, bound, wanted) if resume else Survey(case, bound, wanted)
     with _crew_of(survey, processes, cluster) as crew:
