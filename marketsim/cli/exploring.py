@@ -178,7 +178,7 @@ def _check_names(option: str, kind: str, names: Sequence[str], known: Collection
 
 def hands_of(on: str, workers: int | None) -> Hands:
     """Who is to explore. Raises InputError for a place where it cannot be done."""
-    from marketsim.explore.crew import cores
+    from marketsim.audit.stretches import cores
     from marketsim.simulate.fleet import check_place
 
     check_place(on, workers)

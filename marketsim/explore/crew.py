@@ -1,6 +1,5 @@
 """Who runs the scripts of a round: this process alone, or several that know the same."""
 
-import os
 import signal
 from collections import deque
 from contextlib import suppress
@@ -19,18 +18,13 @@ from marketsim.explore.trial import Tried, try_script
 from marketsim.saga.events import JSONObject
 from marketsim.simulate.crew import end_with_parent
 
-__all__ = ["CHUNK", "Added", "Crew", "MadeBy", "cores", "made", "run_scripts"]
+__all__ = ["CHUNK", "Added", "Crew", "MadeBy", "made", "run_scripts"]
 
 Added: TypeAlias = list[tuple[int, Left]]
 MadeBy: TypeAlias = tuple[str, JSONObject]
 
 CHUNK = 16
 """How many scripts are handed out at a time, at least: for fewer it is not worth it."""
-
-
-def cores() -> int:
-    """How many processes can run at once here."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Crew:
