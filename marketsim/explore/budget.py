@@ -18,6 +18,7 @@ __all__ = [
     "CLEAN",
     "CRASH",
     "DOUBT",
+    "OVERTAKE",
     "TURN",
     "Kind",
     "Left",
@@ -28,8 +29,12 @@ __all__ = [
     "left_of",
 ]
 
-Kind: TypeAlias = Literal[0, 1, 2, 3, 4, 5]
-"""What an alternative is: nothing at all, a fault of one of three kinds, a crash, or a turn out of order."""
+Kind: TypeAlias = Literal[0, 1, 2, 3, 4, 5, 6]
+"""What an alternative is: nothing at all, a fault of one of three kinds, a crash, or a turn out of order.
+
+An OVERTAKE is a turn that comes to the same as if it were taken after the other's, unless a process dies
+between the two.
+"""
 
 CALM: Kind = 0
 CLEAN: Kind = 1
@@ -37,6 +42,7 @@ DOUBT: Kind = 2
 BROKEN: Kind = 3
 CRASH: Kind = 4
 TURN: Kind = 5
+OVERTAKE: Kind = 6
 
 Left: TypeAlias = tuple[int, int, int, bool, bool]
 """How many faults, crashes and turns may still be chosen, and whether in doubt, and breaking their word."""
@@ -78,6 +84,8 @@ def allows(left: Left, kind: int) -> bool:
     faults, crashes, turns, doubt, broken = left
     if kind == TURN:
         return turns > 0
+    if kind == OVERTAKE:
+        return turns > 0 and crashes > 0
     if kind == CRASH:
         return crashes > 0
     if kind == CALM:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from marketsim.explore.budget import TURN, Left, allows, cost_of, left_of
+from marketsim.explore.budget import OVERTAKE, TURN, Left, allows, cost_of, left_of
 from marketsim.explore.model import Bound
+from marketsim.explore.tape import OVERTAKEN
 from marketsim.explore.trial import Tried
 
 __all__ = ["Branches", "Frontier"]
@@ -30,8 +31,8 @@ class Branches(msgspec.Struct, array_like=True):
         for at, kinds in enumerate(self.kinds):
             stem = self.script + bytes(at)
             for value, kind in enumerate(kinds):
-                if value and (kind == TURN) == self.turns and allows(left, kind):
-                    yield stem + bytes((value,))
+                if value and (kind in (TURN, OVERTAKE)) == self.turns and allows(left, kind):
+                    yield stem + bytes((value | OVERTAKEN if kind == OVERTAKE else value,))
 
 
 class Frontier:

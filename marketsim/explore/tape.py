@@ -1,8 +1,14 @@
 """The enumerating tape: each choice is one draw, and a script of their values is one run."""
 
+from marketsim.explore.budget import BROKEN, CALM, CLEAN, DOUBT
 from marketsim.saga.tape import Tape
 
-__all__ = ["ScriptTape", "Strayed"]
+__all__ = ["OVERTAKEN", "ScriptTape", "Strayed"]
+
+OVERTAKEN = 0x80
+"""Added to the value of a turn: until whoever was overtaken moves, only a crash makes it another run."""
+
+_ONLY_CRASHES = bytes.maketrans(bytes((CLEAN, DOUBT, BROKEN)), bytes((CALM,) * 3))
 
 
 class Strayed(BaseException):
@@ -18,10 +24,11 @@ class ScriptTape(Tape):
     Only what is explored is drawn so: which fault strikes a call, and who moves next. Whatever else is
     asked (a pause, a moment of arrival) takes the calm alternative, and is not told. ``points`` are those
     that were drawn, ``kinds`` the alternatives of each by their kinds, ``values`` what was chosen, and
-    ``taken`` the kinds of what was chosen, but for the calm ones.
+    ``taken`` the kinds of what was chosen, but for the calm ones. While it ``waits_for_crash``, no other
+    faults are alternatives.
     """
 
-    __slots__ = ("kinds", "points", "script", "taken", "values")
+    __slots__ = ("kinds", "points", "script", "taken", "values", "waits_for_crash")
 
     def __init__(self, script: bytes = b"") -> None:
         super().__init__()
@@ -30,6 +37,7 @@ class ScriptTape(Tape):
         self.kinds: list[bytes] = []
         self.values = bytearray()
         self.taken = b""
+        self.waits_for_crash = False
 
     @property
     def done(self) -> bool:
@@ -43,12 +51,18 @@ class ScriptTape(Tape):
     def choose(self, point: str, kinds: bytes) -> int:
         """One of the alternatives of these kinds."""
         at = len(self.values)
-        value = self.script[at] if at < len(self.script) else 0
+        value = self.script[at] & ~OVERTAKEN if at < len(self.script) else 0
         if value >= len(kinds):
             raise Strayed(point)
         self.points.append(point)
-        self.kinds.append(kinds)
+        self.kinds.append(kinds.translate(_ONLY_CRASHES) if self.waits_for_crash else kinds)
         self.values.append(value)
         if kinds[value]:
             self.taken += kinds[value : value + 1]
         return value
+
+    @property
+    def overtakes(self) -> bool:
+        """Whether by what was chosen last somebody is overtaken."""
+        at = len(self.values) - 1
+        return at < len(self.script) and bool(self.script[at] & OVERTAKEN)

@@ -9,7 +9,7 @@ from marketsim.audit.findings import Finding
 from marketsim.drivers.calls import Running
 from marketsim.drivers.turns import TurnDriver
 from marketsim.drivers.virtual import Entry
-from marketsim.explore.budget import CALM, TURN, cost_of, left_of
+from marketsim.explore.budget import CALM, OVERTAKE, TURN, cost_of, left_of
 from marketsim.explore.faults import Menus, TapePlan
 from marketsim.explore.known import Known
 from marketsim.explore.model import Bound, Case, Counterexample
@@ -46,22 +46,39 @@ class _Cut(BaseException):
 
 
 class _Driver(TurnDriver):
-    """Has the trial look around before each turn."""
+    """Has the trial look around before each turn.
+
+    Those that are ``asleep`` were overtaken, which makes no difference unless the process dies before they
+    move: that it does not was tried in their own order (Godefroid, Partial-Order Methods, 1996).
+    """
 
     trial: "Trial"
 
-    def take(self) -> Any:
-        if self.trial.looks:
-            self.trial.step_ended()
-            self.trial.look(self._coming)
-        return super().take()
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.asleep: list[Entry] = []
+
+    def take(self) -> Entry:
+        if not self.trial.looks:
+            return super().take()
+        self.trial.step_ended()
+        self.trial.look(self._coming)
+        entry = super().take()
+        if any(each is entry for each in self.asleep):
+            raise _Cut
+        self.asleep = [each for each in self.asleep if each[2] is not entry[2]]
+        self.trial.tape.waits_for_crash = bool(self.asleep)
+        return entry
 
     def call(self, running: Running, want: Invoke, fault: str = "") -> Came:
         self.trial.called = True
         return super().call(running, want, fault)
 
     def choose(self, able: list[Entry]) -> int:
-        value = self.trial.tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able))
+        tape = self.trial.tape
+        value = tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able, self.asleep))
+        if tape.overtakes:
+            self.asleep.append(able[0])
         self.trial.step_begins(value)
         return value
 
@@ -96,6 +113,7 @@ class Trial(Runner):
         driver = _Driver(self.log, self.world, self.clock, watch=see)
         driver.turns = self.turns
         driver.trial = self
+        self.tape.waits_for_crash = False
         return driver
 
     def _see(self, event: Event) -> None:
@@ -106,13 +124,13 @@ class Trial(Runner):
             if isinstance(event, ENDS):
                 self._ends[number] = type(event)
 
-    def turn_kinds(self, able: list[Entry]) -> bytes:
+    def turn_kinds(self, able: list[Entry], asleep: list[Entry]) -> bytes:
         """The kinds of what may come next. Which of those who are alike begins first is not tried."""
         beginning = self.case.alike and self._bound.reduction
         kinds = bytearray([CALM])
-        for number, (*_, came) in enumerate(able[1:], 1):
-            alike = beginning and came is None and any(each[3] is None for each in able[:number])
-            kinds.append(CALM if alike else TURN)
+        for number, entry in enumerate(able[1:], 1):
+            alike = beginning and entry[3] is None and any(each[3] is None for each in able[:number])
+            kinds.append(CALM if alike or any(each is entry for each in asleep) else TURN)
         return bytes(kinds)
 
     def step_begins(self, value: int) -> None:
@@ -125,14 +143,15 @@ class Trial(Runner):
     def step_ended(self) -> None:
         """Note whether anybody else can see what was done in this step.
 
-        If nobody can, whoever might have come before it may as well come after it, where that is tried. (A
-        crash does to each transaction what it would do to it alone: each is recovered by its own record.)
+        If nobody can, whoever might have come before it may as well come after it, where that is tried:
+        unless the process dies between the two, while the other one's call is still under way.
         """
         turn, self._turn = self._turn, -1
         if turn < 0 or not self._bound.reduction:
             return
         if not (self.called and (self.case.seen is None or self.case.seen(self.world))):
-            self.tape.kinds[turn] = bytes(len(self.tape.kinds[turn]))
+            kinds = self.tape.kinds[turn]
+            self.tape.kinds[turn] = kinds.replace(bytes((TURN,)), bytes((OVERTAKE,)))
 
     def look(self, coming: list[Any]) -> None:
         """Note the state that the run is in, if it is new. Raises _Cut if it is known."""
@@ -143,6 +162,8 @@ class Trial(Runner):
         state = digest(self.state(coming))
         if self._known.covers(state, left):
             raise _Cut
+        if tape.waits_for_crash:
+            return  # From here it is not tried what else could happen.
         self.met.append((state, len(tape.values) - len(tape.script)))
 
     def state(self, coming: list[Any]) -> object:
