@@ -210,10 +210,15 @@ def _want(want: Invoke | Wait | Stop) -> tuple[str, str, str, int]:
 # What is under way.
 
 
-def pending_state(coming: list[Any], now_us: int) -> object:
-    """What is to come, in its order, and about how soon."""
+def pending_state(coming: list[Any], now_us: int, moved: Running | None) -> object:
+    """What is to come, in its order, about how soon, and who of them ``moved`` last, and so is on turn."""
     return [
-        (entry[2].engine.transaction, _came(entry[3]), max(0, entry[0] - now_us).bit_length())
+        (
+            entry[2].engine.transaction,
+            _came(entry[3]),
+            max(0, entry[0] - now_us).bit_length(),
+            entry[2] is moved,
+        )
         for entry in sorted(coming)
         if entry[2].last is None or type(entry[3]) is Arrival
     ]

@@ -62,7 +62,7 @@ class _Driver(TurnDriver):
         if not self.trial.looks:
             return super().take()
         self.trial.step_ended()
-        self.trial.look(self._coming)
+        self.trial.look(self._coming, self._last)
         entry = super().take()
         if any(each is entry for each in self.asleep):
             raise _Cut
@@ -153,26 +153,26 @@ class Trial(Runner):
             kinds = self.tape.kinds[turn]
             self.tape.kinds[turn] = kinds.replace(bytes((TURN,)), bytes((OVERTAKE,)))
 
-    def look(self, coming: list[Any]) -> None:
+    def look(self, coming: list[Entry], moved: Running | None) -> None:
         """Note the state that the run is in, if it is new. Raises _Cut if it is known."""
         tape = self.tape
         if not tape.done:
             return
         left = left_of(self._bound, tape.taken)
-        state = digest(self.state(coming))
+        state = digest(self.state(coming, moved))
         if self._known.covers(state, left):
             raise _Cut
         if tape.waits_for_crash:
             return  # From here it is not tried what else could happen.
         self.met.append((state, len(tape.values) - len(tape.script)))
 
-    def state(self, coming: list[Any]) -> object:
+    def state(self, coming: list[Entry], moved: Running | None) -> object:
         """All that the rest of the run depends on, but for what is left of the bound."""
         now_us, case = self.clock.now_us, self.case
         world = case.state(self.world, now_us) if case.state else plain_state(self.world)
         live: dict[str, Running] = {entry[2].engine.transaction: entry[2] for entry in coming}
         own = [self._state_of(number, live.get(name), now_us) for name, number in self._numbers.items()]
-        return own, pending_state(coming, now_us), world
+        return own, pending_state(coming, now_us, moved), world
 
     def _state_of(self, number: int, running: Running | None, now_us: int) -> object:
         end = self._ends[number]
