@@ -9,7 +9,7 @@ from marketsim.saga.fault import Fault
 from marketsim.saga.tape import Tape
 from marketsim.saga.wants import Came, Invoke
 
-__all__ = ["STEP_US", "TurnDriver", "Turns"]
+__all__ = ["STEP_US", "TurnDriver", "Turns", "latest_us"]
 
 STEP_US = 1000
 """How long each call takes that nothing holds up, in microseconds."""
@@ -76,7 +76,7 @@ class TurnDriver(Driver):
             if type(entry[3]) is Arrival and any(_answers(each, entry[3]) for each in able):
                 continue  # What a service still has to say of a call comes after its answer.
             able.append(entry)
-            until_us = min(until_us, entry[0] + _slack_us(entry[3]))
+            until_us = min(until_us, latest_us(entry))
         return able
 
     def took_us(self, running: Running, want: Invoke, fault: Fault | None) -> int:
@@ -100,10 +100,11 @@ def _answers(entry: Entry, arrival: Arrival) -> bool:
     return entry[3] is not None and entry[3].want is arrival.want
 
 
-def _slack_us(came: Came | Arrival | None) -> int:
-    """How much later than it is due this may come."""
+def latest_us(entry: Entry) -> int:
+    """When this has to come at the latest: nothing that is due later may come before it."""
+    due_us, came = entry[0], entry[3]
     if came is None:
         return _EVER_US >> 1
     if isinstance(came, Came) and isinstance(came.want, Invoke):
-        return came.want.operation.time_limit_us
-    return 0
+        return due_us + came.want.operation.time_limit_us
+    return due_us

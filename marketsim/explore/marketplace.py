@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from marketsim.explore.model import Case
+from marketsim.market.bought import Purchased
 from marketsim.market.catalog import Catalog
 from marketsim.market.directory import opening_events
 from marketsim.market.gateway import DEFAULT_RULE, rule_named
@@ -46,7 +47,7 @@ class Shop(msgspec.Struct, frozen=True):
 
 
 class _Watched(World):
-    """A world that notices when somebody looks at the stock that all share, or changes it."""
+    """A world that notices when somebody looks at what all share, stock and what was bought, or changes it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,6 +56,10 @@ class _Watched(World):
     def available(self, product: str) -> int:
         self.touched = True
         return super().available(product)
+
+    def bought(self, customer: str) -> Purchased:
+        self.touched = True
+        return super().bought(customer)
 
     def apply(self, event: Event) -> None:
         super().apply(event)

@@ -7,7 +7,7 @@ import msgspec
 
 from marketsim.audit.findings import Finding
 from marketsim.drivers.calls import Running
-from marketsim.drivers.turns import TurnDriver
+from marketsim.drivers.turns import TurnDriver, latest_us
 from marketsim.drivers.virtual import Entry
 from marketsim.explore.budget import CALM, OVERTAKE, TURN, cost_of, left_of
 from marketsim.explore.faults import Menus, TapePlan
@@ -61,7 +61,7 @@ class _Driver(TurnDriver):
     def take(self) -> Entry:
         if not self.trial.looks:
             return super().take()
-        self.trial.step_ended()
+        self.trial.step_ended(self._coming)
         self.trial.look(self._coming, self._last)
         entry = super().take()
         if any(each is entry for each in self.asleep):
@@ -74,12 +74,16 @@ class _Driver(TurnDriver):
         self.trial.called = True
         return super().call(running, want, fault)
 
+    def ask(self, running: Running) -> tuple[str, str] | None:
+        self.trial.called = True
+        return super().ask(running)
+
     def choose(self, able: list[Entry]) -> int:
         tape = self.trial.tape
         value = tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able, self.asleep))
         if tape.overtakes:
             self.asleep.append(able[0])
-        self.trial.step_begins(value)
+        self.trial.step_begins(value, able[0], self._counter)
         return value
 
 
@@ -96,7 +100,8 @@ class Trial(Runner):
         self.plans = [TapePlan(saga, menus) for saga in case.sagas[:customers]]
         self.met: list[tuple[int, int]] = []
         self.called = False
-        self._turn = -1
+        self._turn = self._counter = -1
+        self._first: Any = None
         self.looks = known is not None
         self._known = known if known is not None else Known()
         self._bound = bound
@@ -133,25 +138,32 @@ class Trial(Runner):
             kinds.append(CALM if alike or any(each is entry for each in asleep) else TURN)
         return bytes(kinds)
 
-    def step_begins(self, value: int) -> None:
-        """Somebody moves next, of several that could; with a value of 0 whoever would."""
+    def step_begins(self, value: int, first: Entry, counter: int) -> None:
+        """Somebody moves next, of several that could; with a value of 0 the first of them."""
         self._turn = len(self.tape.values) - 1 if not value else -1
+        self._first, self._counter = first, counter
         self.called = False
         if self.case.seen is not None:
             self.case.seen(self.world)
 
-    def step_ended(self) -> None:
+    def step_ended(self, coming: list[Entry]) -> None:
         """Note whether anybody else can see what was done in this step.
 
-        If nobody can, whoever might have come before it may as well come after it, where that is tried:
-        unless the process dies between the two, while the other one's call is still under way.
+        If nobody can, and they have as much time as before until this one moves again, whoever might have
+        come before it may as well come after it, where that is tried: unless the process dies between the
+        two, while the other one's call is still under way.
         """
         turn, self._turn = self._turn, -1
         if turn < 0 or not self._bound.reduction:
             return
-        if not (self.called and (self.case.seen is None or self.case.seen(self.world))):
+        seen = self.called and (self.case.seen is None or self.case.seen(self.world))
+        if not seen and self._leaves_time(coming):
             kinds = self.tape.kinds[turn]
             self.tape.kinds[turn] = kinds.replace(bytes((TURN,)), bytes((OVERTAKE,)))
+
+    def _leaves_time(self, coming: list[Entry]) -> bool:
+        until_us = latest_us(self._first)
+        return all(latest_us(each) >= until_us for each in coming if each[1] > self._counter)
 
     def look(self, coming: list[Entry], moved: Running | None) -> None:
         """Note the state that the run is in, if it is new. Raises _Cut if it is known."""
