@@ -162,8 +162,10 @@ class Trial(Runner):
             self.tape.kinds[turn] = kinds.replace(bytes((TURN,)), bytes((OVERTAKE,)))
 
     def _leaves_time(self, coming: list[Entry]) -> bool:
+        """Whether what this step has under way comes no sooner; a timer waits for nobody."""
         until_us = latest_us(self._first)
-        return all(latest_us(each) >= until_us for each in coming if each[1] > self._counter)
+        new = [each for each in coming if each[1] > self._counter]
+        return all(each[0] < latest_us(each) >= until_us for each in new)
 
     def look(self, coming: list[Entry], moved: Running | None) -> None:
         """Note the state that the run is in, if it is new. Raises _Cut if it is known."""
