@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from marketsim.market.catalog import Catalog
 from marketsim.market.directory import opening_events
 from marketsim.market.gateway import DEFAULT_RULE, rule_named
 from marketsim.market.ledger import AVAILABLE, RESERVED
-from marketsim.market.requests import Line, request_of
+from marketsim.market.requests import Line, lines_of, request_of
 from marketsim.market.sagas import saga_for, saga_named
 from marketsim.market.world import World
 from marketsim.saga.definition import Saga
@@ -130,10 +131,26 @@ def _case(
         {} if gateway == DEFAULT_RULE else {"payment": gateway},
         state=_state,
         seen=_seen,
+        groups=_groups(requests, shop.catalog),
         # A declared guardrail may look at who it is.
         alike=not unlike and not shop.catalog.guardrails,
         made_by=(f"{__name__}:{made_by[0]}", made_by[1]),
     )
+
+
+def _groups(requests: list[JSONObject], catalog: Catalog) -> tuple[int, ...]:
+    """Who is in one group: those who want the same, or are the same, and whoever has to do with these."""
+    if catalog.guardrails:
+        return ()  # They may look at anybody.
+    groups = list(range(len(requests)))
+    wants = [
+        {request["customer"], *(("product", line.product) for line in lines_of(request))}
+        for request in requests
+    ]
+    for number, other in combinations(groups, 2):
+        if wants[number] & wants[other]:
+            groups = [groups[number] if each == groups[other] else each for each in groups]
+    return tuple(groups)
 
 
 def _small_shop() -> Shop:

@@ -83,7 +83,7 @@ class _Driver(TurnDriver):
         value = tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able, self.asleep))
         if tape.overtakes:
             self.asleep.append(able[0])
-        self.trial.step_begins(value, able[0], self._counter)
+        self.trial.step_begins(value, able, self._counter)
         return value
 
 
@@ -101,7 +101,7 @@ class Trial(Runner):
         self.met: list[tuple[int, int]] = []
         self.called = False
         self._turn = self._counter = -1
-        self._first: Any = None
+        self._able: list[Entry] = []
         self.looks = known is not None
         self._known = known if known is not None else Known()
         self._bound = bound
@@ -138,32 +138,38 @@ class Trial(Runner):
             kinds.append(CALM if alike or any(each is entry for each in asleep) else TURN)
         return bytes(kinds)
 
-    def step_begins(self, value: int, first: Entry, counter: int) -> None:
-        """Somebody moves next, of several that could; with a value of 0 the first of them."""
+    def step_begins(self, value: int, able: list[Entry], counter: int) -> None:
+        """Somebody moves next, of several that are able; with a value of 0 the first of them."""
         self._turn = len(self.tape.values) - 1 if not value else -1
-        self._first, self._counter = first, counter
+        self._able, self._counter = able, counter
         self.called = False
         if self.case.seen is not None:
             self.case.seen(self.world)
 
     def step_ended(self, coming: list[Entry]) -> None:
-        """Note whether anybody else can see what was done in this step.
+        """Note who else can see what was done in this step.
 
-        If nobody can, and they have as much time as before until this one moves again, whoever might have
-        come before it may as well come after it, where that is tried: unless the process dies between the
-        two, while the other one's call is still under way.
+        Whoever cannot, and has as much time as before until this one moves again, might have come before it
+        and may as well come after it, where that is tried: unless the process dies between the two, while
+        the other one's call is still under way.
         """
         turn, self._turn = self._turn, -1
-        if turn < 0 or not self._bound.reduction:
+        if turn < 0 or not self._bound.reduction or not self._leaves_time(coming):
             return
         seen = self.called and (self.case.seen is None or self.case.seen(self.world))
-        if not seen and self._leaves_time(coming):
-            kinds = self.tape.kinds[turn]
-            self.tape.kinds[turn] = kinds.replace(bytes((TURN,)), bytes((OVERTAKE,)))
+        groups = [self._group(entry) for entry in self._able]
+        self.tape.kinds[turn] = bytes(
+            OVERTAKE if kind == TURN and not (seen and group == groups[0]) else kind
+            for kind, group in zip(self.tape.kinds[turn], groups, strict=True)
+        )
+
+    def _group(self, entry: Entry) -> int:
+        groups = self.case.groups
+        return groups[self._numbers[entry[2].engine.transaction]] if groups else 0
 
     def _leaves_time(self, coming: list[Entry]) -> bool:
         """Whether what this step has under way comes no sooner; a timer waits for nobody."""
-        until_us = latest_us(self._first)
+        until_us = latest_us(self._able[0])
         new = [each for each in coming if each[1] > self._counter]
         return all(each[0] < latest_us(each) >= until_us for each in new)
 

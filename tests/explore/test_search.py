@@ -1,9 +1,12 @@
 """The search: it tries everything once, the smallest first, and no less when it merges and cuts."""
 
 import json
+from collections import Counter
 from hashlib import sha256
 from itertools import combinations
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -24,13 +27,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketsim.explore.faults import tried_at
-from marketsim.explore.marketplace import market_case
+from marketsim.explore.marketplace import market_case, scenario_case
 from marketsim.explore.model import Bound, Case, Exploration
-from marketsim.explore.run import replayed
+from marketsim.explore.run import Judged, replayed
 from marketsim.explore.search import explore
+from marketsim.explore.trial import Trial
 from marketsim.saga.definition import ROLES, Retry
 from marketsim.saga.errors import InputError
-from marketsim.saga.events import FaultInjected
+from marketsim.saga.events import ENDS, Event, FaultInjected, LedgerPosted
 from marketsim.saga.policies import POLICIES
 
 EVERY = 0
@@ -120,7 +124,7 @@ def test_of_any_small_saga_the_verdicts_are_the_same_without_reduction(operation
     assert_no_reduction_is_needed(case, bound)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=16, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sagas(2), st.integers(1, 2))
 def test_of_any_two_customers_the_verdicts_are_the_same_without_reduction(operations, units):
     case = small_case(*operations, customers=2, units=units)
@@ -128,8 +132,9 @@ def test_of_any_two_customers_the_verdicts_are_the_same_without_reduction(operat
 
 
 def assert_no_reduction_is_needed(case: Case, bound: Bound) -> None:
-    reduced = explore(case, bound, wanted=EVERY)
-    whole = explore(case, Bound(**{**as_dict(bound), "reduction": False}), wanted=EVERY)
+    reduced, its_ends = explored(case, bound)
+    whole, ends = explored(case, msgspec.structs.replace(bound, reduction=False))
+    assert its_ends == ends
     assert sizes(reduced) == sizes(whole)
     assert reduced.unreached == whole.unreached
     assert reduced.exhausted
@@ -137,8 +142,109 @@ def assert_no_reduction_is_needed(case: Case, bound: Bound) -> None:
     assert reduced.runs <= whole.runs
 
 
-def as_dict(bound: Bound) -> dict[str, Any]:
-    return {name: getattr(bound, name) for name in bound.__struct_fields__}
+def explored(case: Case, bound: Bound) -> tuple[Exploration, set[object]]:
+    """What comes of it, and all the ways in which it may end."""
+    ends: set[object] = set()
+    run = Trial.run
+
+    def watched(trial: Trial) -> Judged:
+        judged = run(trial)
+        ends.add(end_of(judged.events))
+        return judged
+
+    with patch.object(Trial, "run", watched):
+        return explore(case, bound, wanted=EVERY), ends
+
+
+def end_of(events: list[Event]) -> object:
+    """How each transaction ended, and what it left in each account; which of those alike it was is no matter."""
+    ended: dict[str, list[str]] = {}
+    moved: dict[str, Counter[str]] = {}
+    for event in events:
+        if isinstance(event, ENDS):
+            ended.setdefault(event.transaction, []).append(event.type)
+        elif isinstance(event, LedgerPosted) and event.transaction:
+            for line in event.postings:
+                place = f"{line.account.partition(':user-')[0]} {line.unit}"
+                moved.setdefault(event.transaction, Counter())[place] += line.amount
+    left = {name: sorted(place for place in each.items() if place[1]) for name, each in moved.items()}
+    return repr(sorted((ends, left.get(name, [])) for name, ends in ended.items()))
+
+
+@settings(max_examples=16, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sagas(2), st.integers(1, 2), st.sampled_from(["default", "none", "temporal", "camunda", "agent-saga"]))
+def test_when_a_process_dies_under_two_customers_the_verdicts_are_the_same_without_reduction(
+    operations, units, policy
+):
+    case = small_case(*operations, customers=2, units=units, policy=policy)
+    assert_no_reduction_is_needed(case, Bound(faults=1, crashes=1, names=("timeout_after", *CRASHES)))
+
+
+def test_a_crash_is_tried_while_two_calls_are_under_way_that_have_nothing_to_do_with_each_other():
+    blindly = {"action": take_blindly, "revert": give}
+    case = small_case(blindly, customers=2, units=2, policy="agent-saga")
+    bound = Bound(faults=0, crashes=1, names=("crash_after_intent",))
+    assert_no_reduction_is_needed(case, bound)
+    # Only if one has taken its box and has no answer yet when the process dies under the other one.
+    assert "idempotency" in sizes(explore(case, bound, wanted=EVERY))
+
+
+@pytest.mark.parametrize(
+    ("operations", "policy", "names"),
+    [
+        (
+            [
+                {"action": take_blindly, "revert": give_blindly, "time_limit_us": 1_000_000},
+                {"probe": look, "time_limit_us": 2_000},
+            ],
+            "default",
+            ("timeout_after", "connection_reset"),
+        ),
+        (
+            [
+                {"action": take_blindly, "revert": give, "time_limit_us": 30_000_000},
+                {"revert": give_blindly, "probe": look, "time_limit_us": 2_000},
+            ],
+            "camunda",
+            ("connection_reset", "timeout_before"),
+        ),
+    ],
+)
+def test_who_sets_a_timer_is_not_taken_to_do_so_at_any_time(operations, policy, names):
+    case = small_case(*operations, customers=2, units=2, policy=policy)
+    assert_no_reduction_is_needed(case, Bound(faults=2, crashes=0, preemptions=1, names=names))
+
+
+@pytest.mark.parametrize("policy", ["default", "none", "agent-saga"])
+def test_of_customers_who_want_different_things_little_is_tried_and_the_verdicts_are_the_same(
+    tmp_path, policy
+):
+    apart = two_customers(tmp_path, "laptop-1", "mouse-1", policy=policy)
+    together = msgspec.structs.replace(apart, groups=())
+    bound = Bound(faults=1, crashes=0, names=("error", "timeout_after", "abort"))
+    assert_no_reduction_is_needed(apart, bound)
+    assert explore(apart, bound, wanted=EVERY).runs < explore(together, bound, wanted=EVERY).runs
+
+
+def two_customers(folder: Path, *products: str, policy: str) -> Case:
+    """Two who buy in a shop that has enough of each product for one of them alone."""
+    shop = {
+        "scenario": "two",
+        "catalog": {
+            "products": [
+                {"id": name, "name": name, "price": 20, "inStock": 2} for name in ("laptop-1", "mouse-1")
+            ],
+            "users": [{"id": f"user-{number}", "name": "Customer"} for number in (1, 2)],
+        },
+        "purchases": [
+            {"product": product, "quantity": 2, "customer": f"user-{number}"}
+            for number, product in enumerate(products, 1)
+        ],
+        "expect": [{"checks": "all"}],
+    }
+    file = folder / "two.scenario.yaml"
+    file.write_text(json.dumps(shop))
+    return scenario_case(str(file), policy=policy)
 
 
 @pytest.mark.parametrize("policy", ["default", "none", "saga-py", "camunda"])
