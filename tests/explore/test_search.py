@@ -157,7 +157,7 @@ def explored(case: Case, bound: Bound) -> tuple[Exploration, set[object]]:
 
 
 def end_of(events: list[Event]) -> object:
-    """How each transaction ended, and what it left in each account; which of those alike it was is no matter."""
+    """How each transaction ended, and what it left in each account; whose it was is no matter."""
     ended: dict[str, list[str]] = {}
     moved: dict[str, Counter[str]] = {}
     for event in events:
