@@ -20,7 +20,7 @@ from marketsim.saga.events import encode
 
 __all__ = ["resume_survey", "save_survey"]
 
-_FORMAT = 2
+_FORMAT = 3
 _BYTES_MAX = 2 << 30
 _ANEW = "begin anew without it"
 

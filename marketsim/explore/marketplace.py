@@ -48,7 +48,7 @@ class Shop(msgspec.Struct, frozen=True):
 
 
 class _Watched(World):
-    """A world that notices when somebody looks at what is shared, stock and what was bought, or changes it."""
+    """A world that notices when somebody looks at, or changes, what is shared: stock, and what was bought."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -320,7 +320,7 @@ def test_a_file_that_cannot_be_taken_up_is_an_error_of_the_file(tmp_path, change
     file = tmp_path / "explore.json"
     explore(small_case(PROBED), Bound(customers=1, runs_max=5), wanted=EVERY, checkpoint=file)
     search = msgspec.json.encode(json.loads(file.read_bytes())["search"] | change)
-    sealed = {"format": 2, "sha256": sha256(search).hexdigest(), "search": msgspec.Raw(search)}
+    sealed = {"format": 3, "sha256": sha256(search).hexdigest(), "search": msgspec.Raw(search)}
     file.write_bytes(msgspec.json.encode(sealed))
     with pytest.raises(InputError, match="cannot be taken up"):
         explore(small_case(PROBED), Bound(customers=1), resume=file)
