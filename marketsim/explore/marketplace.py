@@ -139,7 +139,10 @@ def _case(
 
 
 def _groups(requests: list[JSONObject], catalog: Catalog) -> tuple[int, ...]:
-    """Who is in one group: those who want the same, or are the same, and whoever has to do with these."""
+    """Who is in one group: those who want the same, or are the same, and whoever has to do with these.
+
+    Empty if all are in one.
+    """
     if catalog.guardrails:
         return ()  # They may look at anybody.
     groups = list(range(len(requests)))
@@ -150,7 +153,7 @@ def _groups(requests: list[JSONObject], catalog: Catalog) -> tuple[int, ...]:
     for number, other in combinations(groups, 2):
         if wants[number] & wants[other]:
             groups = [groups[number] if each == groups[other] else each for each in groups]
-    return tuple(groups)
+    return tuple(groups) if len(set(groups)) > 1 else ()
 
 
 def _small_shop() -> Shop:

@@ -66,7 +66,7 @@ class _Driver(TurnDriver):
         entry = super().take()
         if any(each is entry for each in self.asleep):
             raise _Cut
-        self.asleep = [each for each in self.asleep if each[2] is not entry[2]]
+        self.asleep = [each for each in self.asleep if not self.trial.wakes(each, entry)]
         self.trial.tape.waits_for_crash = bool(self.asleep)
         return entry
 
@@ -162,6 +162,11 @@ class Trial(Runner):
             OVERTAKE if kind == TURN and not (seen and group == groups[0]) else kind
             for kind, group in zip(self.tape.kinds[turn], groups, strict=True)
         )
+
+    def wakes(self, sleeper: Entry, entry: Entry) -> bool:
+        """Whether what now happens may matter to one that was overtaken."""
+        same = bool(self.case.groups) and self._group(sleeper) == self._group(entry)
+        return same or sleeper[2] is entry[2]
 
     def _group(self, entry: Entry) -> int:
         groups = self.case.groups
