@@ -92,6 +92,7 @@ def _shortened(finding: "Finding") -> "Finding":
 def _show(session: Session, made: list[_Linted], count: int) -> None:
     from marketsim.cli.render.summary import show_finding
     from marketsim.cli.render.theme import glyphs_for
+    from marketsim.explore.told import counted
 
     console, glyphs = session.console(), glyphs_for(session.out)
     for each in made:
@@ -100,6 +101,7 @@ def _show(session: Session, made: list[_Linted], count: int) -> None:
         counts = [text if text.startswith("1 ") else f"{text}s" for text in counts]
         mark = glyphs.failed if "error" in severities else glyphs.done
         told = ", ".join(counts) or "nothing found"
-        session.say(f"{mark} {each.saga}: {each.operations} operations, {count} rules: {told}")
+        operations = counted(each.operations, "operation")
+        session.say(f"{mark} {each.saga}: {operations}, {count} rules: {told}")
         for finding in each.findings:
             show_finding(finding, console, glyphs)

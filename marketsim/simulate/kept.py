@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -29,9 +30,10 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Any other line: a result, by the index of its task."""
+    """Any other line: a result, by the index of its task; ``sha256`` is that of both."""
 
     task: int
+    sha256: str
     result: msgspec.Raw
 
 
@@ -73,7 +75,7 @@ class Kept:
             return
         if b"\n" in result:
             raise ValueError("a result is one line")
-        self._write(msgspec.json.encode(_Line(index, msgspec.Raw(result))))
+        self._write(msgspec.json.encode(_Line(index, _digest(index, result), msgspec.Raw(result))))
         self.results[index] = result
 
     def close(self) -> None:
@@ -122,7 +124,11 @@ class Kept:
         if not 0 <= read.task < self._tasks or read.task in self.results:
             what = f"task {read.task} of {self._tasks:,}, which is not due"
             raise self._wrong(what, number, "restore the file, or begin another")
-        self.results[read.task] = bytes(read.result)
+        result = bytes(read.result)
+        if read.sha256 != _digest(read.task, result):
+            what = "this was altered since it was written"
+            raise self._wrong(what, number, "restore the file, or begin another")
+        self.results[read.task] = result
 
     def _check_head(self, line: bytes) -> None:
         try:
@@ -167,6 +173,10 @@ class Kept:
 
     def _wrong(self, what: str, line: int = 0, todo: str = "") -> InputError:
         return InputError(what, where=f"{self._path}:{line}" if line else str(self._path), todo=todo)
+
+
+def _digest(task: int, result: bytes) -> str:
+    return sha256(b"%d:%s" % (task, result)).hexdigest()
 
 
 def _shown(value: Any) -> str:

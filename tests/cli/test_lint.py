@@ -47,7 +47,7 @@ def test_the_command_looks_at_the_built_in_sagas(cli):
 def test_the_command_looks_at_a_saga_of_ones_own(cli, trip, place):
     ran = cli("lint", place)
     assert ran.code == 1
-    assert f"✗ {place}: 1 operations, {len(RULES)} rules: 1 error, 1 warning" in ran.out
+    assert f"✗ {place}: 1 operation, {len(RULES)} rules: 1 error, 1 warning" in ran.out
     assert "error can-be-reverted (trip.py:7)" in ran.out
     assert "expected a handler under @book_flight.compensation; actual none" in ran.out
     document = cli("lint", place, "--json").document

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketsim import __version__
@@ -37,6 +38,12 @@ def taken(path: Path, asked: dict[str, Any] = ASKED, tasks: int = 9) -> Kept:
         return kept
 
 
+def sealed(task: int, result: bytes) -> bytes:
+    """The line of a result."""
+    digest = sha256(b"%d:%s" % (task, result)).hexdigest()
+    return b'{"task":%d,"sha256":"%s","result":%s}' % (task, digest.encode(), result)
+
+
 def refused(path: Path, asked: dict[str, Any] = ASKED, tasks: int = 9) -> str:
     before = path.read_bytes() if path.is_file() else b""
     with pytest.raises(InputError) as wrong:
@@ -55,7 +62,7 @@ def test_what_was_kept_is_there_again_byte_for_byte(path):
 def test_a_file_can_be_read_by_a_person(path):
     assert filled(path, b'{"sold":1}').decode().splitlines() == [
         f'{{"kept":"{__version__}","asked":{{"seed":1,"sweep":["policy=default,none"],"repeat":20}}}}',
-        '{"task":0,"result":{"sold":1}}',
+        sealed(0, b'{"sold":1}').decode(),
     ]
 
 
@@ -151,18 +158,21 @@ def test_a_file_of_something_else_is_not_touched(path, content):
         (b"", "this is no result"),
         (b"hello", "this is no result"),
         (b'{"task":1}', "this is no result"),
-        (b'{"task":1,"result":{]}', "this is no result"),
-        (b'{"task":"1","result":1}', "this is no result"),
-        (b'{"task":1,"result":1,"more":1}', "this is no result"),
-        (b'{"task":1,"result":' + b"[" * 100_000 + b"}", "this is no result"),
-        (b'{"task":9,"result":1}', "task 9 of 9, which is not due"),
-        (b'{"task":-1,"result":1}', "task -1 of 9, which is not due"),
-        (b'{"task":0,"result":1}', "task 0 of 9, which is not due"),
+        (b'{"task":1,"result":1}', "this is no result"),
+        (sealed(1, b"{]"), "this is no result"),
+        (sealed(1, b"1").replace(b":1,", b':"1",', 1), "this is no result"),
+        (sealed(1, b'1,"more":1'), "this is no result"),
+        (sealed(1, b"[" * 100_000), "this is no result"),
+        (sealed(9, b"1"), "task 9 of 9, which is not due"),
+        (sealed(-1, b"1"), "task -1 of 9, which is not due"),
+        (sealed(0, b"1"), "task 0 of 9, which is not due"),
+        (sealed(1, b"1000").replace(b"1000", b"2000"), "this was altered since it was written"),
+        (sealed(1, b"1").replace(b'"task":1', b'"task":2'), "this was altered since it was written"),
     ],
 )
 def test_a_damaged_line_in_the_middle_is_told_with_its_number(path, line, told):
     before = filled(path, b"1")
-    path.write_bytes(before + line + b'\n{"task":5,"result":1}\n')
+    path.write_bytes(before + line + b"\n" + sealed(5, b"1") + b"\n")
     assert refused(path).startswith(f"{path}:3: {told}")
 
 
@@ -211,7 +221,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.integers(0, 50), json_values, max_size=8))
 def test_any_results_come_back(tmp_path_factory, results):
     path = tmp_path_factory.mktemp("kept") / "kept.jsonl"
