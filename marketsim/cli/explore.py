@@ -30,7 +30,7 @@ def explore(
     what: opt.What = "purchase",
     policy: opt.Policies = None,
     gateway: opt.GatewayRules = "",
-    faults: opt.Faults = 2,
+    faults: opt.Faults = 1,
     crashes: opt.Crashes = 1,
     customers: opt.Customers = None,
     preemptions: opt.Preemptions = 1,

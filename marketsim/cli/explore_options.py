@@ -81,7 +81,9 @@ Request = Annotated[
         show_default=False,
     ),
 ]
-Faults = Annotated[int, typer.Option("--faults", help="How many faults there may be in one run.")]
+Faults = Annotated[
+    int, typer.Option("--faults", help="How many faults there may be in one run; with two it takes minutes.")
+]
 Crashes = Annotated[int, typer.Option("--crashes", help="How often a process may die in one run.")]
 Customers = Annotated[
     int | None, typer.Option("--customers", help="How many there are; else 2.", show_default=False)

@@ -25,7 +25,7 @@ class Asked(msgspec.Struct, frozen=True):
     what: str
     request: Sequence[str] = ()
     gateway: str = ""
-    faults: int = 2
+    faults: int = 1
     crashes: int = 1
     customers: int | None = None
     preemptions: int = 1

@@ -80,7 +80,7 @@ class Bound(msgspec.Struct, frozen=True):
     states it is remembered that they were seen. Without ``reduction`` nothing is merged or cut.
     """
 
-    faults: int = 2
+    faults: int = 1
     crashes: int = 1
     preemptions: int = 1
     customers: int = 2

@@ -1,14 +1,11 @@
 """The enumerating tape: each choice is one draw, and a script of their values is one run."""
 
-from marketsim.explore.budget import BROKEN, CALM, CLEAN, DOUBT
 from marketsim.saga.tape import Tape
 
 __all__ = ["OVERTAKEN", "ScriptTape", "Strayed"]
 
 OVERTAKEN = 0x80
-"""Added to the value of a turn: until whoever was overtaken moves, only a crash makes it another run."""
-
-_ONLY_CRASHES = bytes.maketrans(bytes((CLEAN, DOUBT, BROKEN)), bytes((CALM,) * 3))
+"""Added to the value of a turn by which somebody is overtaken who might as well have moved before."""
 
 
 class Strayed(BaseException):
@@ -24,11 +21,10 @@ class ScriptTape(Tape):
     Only what is explored is drawn so: which fault strikes a call, and who moves next. Whatever else is
     asked (a pause, a moment of arrival) takes the calm alternative, and is not told. ``points`` are those
     that were drawn, ``kinds`` the alternatives of each by their kinds, ``values`` what was chosen, and
-    ``taken`` the kinds of what was chosen, but for the calm ones. While it ``waits_for_crash``, no other
-    faults are alternatives.
+    ``taken`` the kinds of what was chosen, but for the calm ones.
     """
 
-    __slots__ = ("kinds", "points", "script", "taken", "values", "waits_for_crash")
+    __slots__ = ("kinds", "points", "script", "taken", "values")
 
     def __init__(self, script: bytes = b"") -> None:
         super().__init__()
@@ -37,7 +33,6 @@ class ScriptTape(Tape):
         self.kinds: list[bytes] = []
         self.values = bytearray()
         self.taken = b""
-        self.waits_for_crash = False
 
     @property
     def done(self) -> bool:
@@ -55,7 +50,7 @@ class ScriptTape(Tape):
         if value >= len(kinds):
             raise Strayed(point)
         self.points.append(point)
-        self.kinds.append(kinds.translate(_ONLY_CRASHES) if self.waits_for_crash else kinds)
+        self.kinds.append(kinds)
         self.values.append(value)
         if kinds[value]:
             self.taken += kinds[value : value + 1]

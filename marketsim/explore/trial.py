@@ -45,11 +45,25 @@ class _Cut(BaseException):
     """The rest of this run was made before. Not an ``Exception``, so that no handler swallows it."""
 
 
+class _Step(msgspec.Struct, eq=False):
+    """What somebody does from one turn to the next.
+
+    ``turn`` is the point of the tape at which it was chosen from those who were ``able`` (below 0: there was
+    no choice, or another one was chosen than was on turn), and ``number`` that of the last entry before it.
+    """
+
+    entry: Entry
+    number: int
+    turn: int
+    able: list[Entry]
+    asleep: bool
+
+
 class _Driver(TurnDriver):
     """Has the trial look around before each turn.
 
-    Those that are ``asleep`` were overtaken, which makes no difference unless the process dies before they
-    move: that it does not was tried in their own order (Godefroid, Partial-Order Methods, 1996).
+    Those that are ``asleep`` were overtaken by somebody who cannot see what they do next. Unless something
+    strikes, it makes no difference, and the other order is tried (Godefroid, Partial-Order Methods, 1996).
     """
 
     trial: "Trial"
@@ -57,17 +71,18 @@ class _Driver(TurnDriver):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.asleep: list[Entry] = []
+        self._turn, self._choice = -1, list[Entry]()
 
     def take(self) -> Entry:
-        if not self.trial.looks:
+        trial = self.trial
+        if not trial.looks:
             return super().take()
-        self.trial.step_ended(self._coming)
-        self.trial.look(self._coming, self._last)
+        trial.step_ended(self._coming)
+        trial.look(self._coming, self._last, self.asleep)
+        self._turn, self._choice = -1, []
         entry = super().take()
-        if any(each is entry for each in self.asleep):
-            raise _Cut
-        self.asleep = [each for each in self.asleep if not self.trial.wakes(each, entry)]
-        self.trial.tape.waits_for_crash = bool(self.asleep)
+        trial.step_begins(_Step(entry, self._counter, self._turn, self._choice, entry in self.asleep))
+        self.asleep = [each for each in self.asleep if not trial.wakes(each, entry)]
         return entry
 
     def call(self, running: Running, want: Invoke, fault: str = "") -> Came:
@@ -83,7 +98,7 @@ class _Driver(TurnDriver):
         value = tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able, self.asleep))
         if tape.overtakes:
             self.asleep.append(able[0])
-        self.trial.step_begins(value, able, self._counter)
+        self._turn, self._choice = (-1 if value else len(tape.values) - 1), able
         return value
 
 
@@ -100,8 +115,7 @@ class Trial(Runner):
         self.plans = [TapePlan(saga, menus) for saga in case.sagas[:customers]]
         self.met: list[tuple[int, int]] = []
         self.called = False
-        self._turn = self._counter = -1
-        self._able: list[Entry] = []
+        self._step: _Step | None = None
         self.looks = known is not None
         self._known = known if known is not None else Known()
         self._bound = bound
@@ -118,7 +132,7 @@ class Trial(Runner):
         driver = _Driver(self.log, self.world, self.clock, watch=see)
         driver.turns = self.turns
         driver.trial = self
-        self.tape.waits_for_crash = False
+        self._step = None  # A step in which the process died made a difference to all.
         return driver
 
     def _see(self, event: Event) -> None:
@@ -138,57 +152,53 @@ class Trial(Runner):
             kinds.append(CALM if alike or any(each is entry for each in asleep) else TURN)
         return bytes(kinds)
 
-    def step_begins(self, value: int, able: list[Entry], counter: int) -> None:
-        """Somebody moves next, of several that are able; with a value of 0 the first of them."""
-        self._turn = len(self.tape.values) - 1 if not value else -1
-        self._able, self._counter = able, counter
-        self.called = False
+    def step_begins(self, step: _Step) -> None:
+        """Somebody moves."""
+        self._step, self.called = step, False
         if self.case.seen is not None:
             self.case.seen(self.world)
 
     def step_ended(self, coming: list[Entry]) -> None:
-        """Note who else can see what was done in this step.
+        """Note who else can see what was done in this step. Raises _Cut if it may as well come earlier.
 
         Whoever cannot, and has as much time as before until this one moves again, might have come before it
-        and may as well come after it, where that is tried: unless the process dies between the two, while
-        the other one's call is still under way.
+        and may as well come after it, where that is tried: unless something strikes before it has moved.
         """
-        turn, self._turn = self._turn, -1
-        if turn < 0 or not self._bound.reduction or not self._leaves_time(coming):
+        step, self._step = self._step, None
+        if step is None or not self._bound.reduction or not _leaves_time(step, coming):
             return
         seen = self.called and (self.case.seen is None or self.case.seen(self.world))
-        groups = [self._group(entry) for entry in self._able]
-        self.tape.kinds[turn] = bytes(
-            OVERTAKE if kind == TURN and not (seen and group == groups[0]) else kind
-            for kind, group in zip(self.tape.kinds[turn], groups, strict=True)
-        )
+        if step.asleep and (self.case.groups or not seen):
+            raise _Cut
+        if step.turn >= 0:
+            sees = [self.wakes(each, step.entry) or (seen and not self.case.groups) for each in step.able]
+            self.tape.kinds[step.turn] = bytes(
+                OVERTAKE if kind == TURN and not that else kind
+                for kind, that in zip(self.tape.kinds[step.turn], sees, strict=True)
+            )
 
     def wakes(self, sleeper: Entry, entry: Entry) -> bool:
-        """Whether what now happens may matter to one that was overtaken."""
-        same = bool(self.case.groups) and self._group(sleeper) == self._group(entry)
+        """Whether what one does may matter to the other: both are one, or in one group of several."""
+        groups, names = self.case.groups, (sleeper[2].engine.transaction, entry[2].engine.transaction)
+        same = bool(groups) and groups[self._numbers[names[0]]] == groups[self._numbers[names[1]]]
         return same or sleeper[2] is entry[2]
 
-    def _group(self, entry: Entry) -> int:
-        groups = self.case.groups
-        return groups[self._numbers[entry[2].engine.transaction]] if groups else 0
-
-    def _leaves_time(self, coming: list[Entry]) -> bool:
-        """Whether what this step has under way comes no sooner; a timer waits for nobody."""
-        until_us = latest_us(self._able[0])
-        new = [each for each in coming if each[1] > self._counter]
-        return all(each[0] < latest_us(each) >= until_us for each in new)
-
-    def look(self, coming: list[Entry], moved: Running | None) -> None:
+    def look(self, coming: list[Entry], moved: Running | None, asleep: list[Entry]) -> None:
         """Note the state that the run is in, if it is new. Raises _Cut if it is known."""
         tape = self.tape
         if not tape.done:
             return
         left = left_of(self._bound, tape.taken)
-        state = digest(self.state(coming, moved))
+        whole = self.state(coming, moved)
+        state = digest(whole)
         if self._known.covers(state, left):
             raise _Cut
-        if tape.waits_for_crash:
-            return  # From here it is not tried what else could happen.
+        if asleep and left[0] <= 0 and left[1] <= 0:
+            raise _Cut  # Nothing can strike any more.
+        if asleep:  # Less is tried from here than from the same place where nobody is.
+            state = digest((whole, [each in asleep for each in sorted(coming)]))
+            if self._known.covers(state, left):
+                raise _Cut
         self.met.append((state, len(tape.values) - len(tape.script)))
 
     def state(self, coming: list[Entry], moved: Running | None) -> object:
@@ -212,6 +222,13 @@ class Trial(Runner):
         # A call that is made again by another process is struck again by what struck it.
         calls = [(each.operation.point(each.role), each.attempt) for each in calls_of(running)]
         return engine_state(running, now_us), deeds, sorted((*call, plan.at(*call)) for call in calls)
+
+
+def _leaves_time(step: _Step, coming: list[Entry]) -> bool:
+    """Whether what a step has under way comes no sooner than it had to move; a timer waits for nobody."""
+    until_us = latest_us(step.entry)
+    new = [each for each in coming if each[1] > step.number]
+    return all(each[0] < latest_us(each) >= until_us for each in new)
 
 
 def calls_of(running: Running) -> list[Invoke]:

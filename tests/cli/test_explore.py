@@ -57,7 +57,7 @@ def test_the_lost_stock_is_found_told_kept_and_found_again_by_run(cli, tmp_path)
     ran = cli("explore", "purchase", "--policy", "none", *SMALL)
     assert ran.code == 1
     assert "explore purchase under none" in ran.out
-    assert "again: marketsim explore purchase --policy none --faults 1" in ran.out
+    assert "again: marketsim explore purchase --policy none --crashes 0" in ran.out
     assert "stock-conserved at reserve_stock, with 1 fault" in ran.out
     assert "gone from sale, sold to nobody" in ran.out
     assert "ended by a counterexample:" in ran.out
@@ -170,7 +170,7 @@ def test_a_scenarios_market_is_explored_under_its_own_policy(cli):
     assert ran.code == 1
     (explored,) = ran.document["explorations"]
     assert explored["policy"] == "none"
-    assert explored["command"].startswith("marketsim explore lost-stock --faults 1")
+    assert explored["command"].startswith("marketsim explore lost-stock --crashes 0")
     assert cli("explore", "lost-stock", "--policy", "default", *SMALL).code == 0
 
 

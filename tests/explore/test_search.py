@@ -283,7 +283,7 @@ def test_a_file_of_another_exploration_is_refused(tmp_path):
     file = tmp_path / "explore.json"
     explore(small_case(PROBED), Bound(customers=1, runs_max=5), wanted=EVERY, checkpoint=file)
     with pytest.raises(InputError, match="another bound"):
-        explore(small_case(PROBED), Bound(faults=1, customers=1), resume=file)
+        explore(small_case(PROBED), Bound(faults=2, customers=1), resume=file)
     file.write_text("{}")
     with pytest.raises(InputError, match="no checkpoint"):
         explore(small_case(PROBED), Bound(customers=1), resume=file)
