@@ -32,10 +32,12 @@ from marketsim.explore.model import Bound, Case, Exploration
 from marketsim.explore.run import Judged, replayed
 from marketsim.explore.search import explore
 from marketsim.explore.trial import Trial
+from marketsim.market.gateway import RULES
 from marketsim.saga.definition import ROLES, Retry
 from marketsim.saga.errors import InputError
 from marketsim.saga.events import ENDS, Event, FaultInjected, LedgerPosted
 from marketsim.saga.policies import POLICIES
+from marketsim.saga.taxonomy import FAULTS
 
 EVERY = 0
 FEW = ("error", "timeout_before", "timeout_after", "abort")
@@ -107,7 +109,8 @@ OPERATIONS = st.fixed_dictionaries(
         "revert": st.sampled_from([give, give_blindly, keep, None]),
         "probe": st.sampled_from([look, None]),
         "kind": st.sampled_from(["compensatable", "compensatable", "retriable", "pivot"]),
-    }
+    },
+    optional={"after": st.just([])},  # Side by side with the others.
 )
 
 
@@ -178,6 +181,22 @@ def test_when_a_process_dies_under_two_customers_the_verdicts_are_the_same_witho
 ):
     case = small_case(*operations, customers=2, units=units, policy=policy)
     assert_no_reduction_is_needed(case, Bound(faults=1, crashes=1, names=("timeout_after", *CRASHES)))
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from(["purchase", "purchase", "checkout"]),
+    st.sampled_from(["default", *POLICIES]),
+    st.sampled_from(["stripe", *RULES]),
+    st.lists(st.sampled_from(sorted(FAULTS)), min_size=2, max_size=4, unique=True),
+    st.integers(1, 2),
+)
+def test_whatever_strikes_two_purchases_the_verdicts_are_the_same_without_reduction(
+    saga, policy, gateway, names, turns
+):
+    case = market_case(saga, policy=policy, gateway=gateway)
+    assert_no_reduction_is_needed(case, Bound(faults=1, crashes=1, preemptions=turns, names=tuple(names)))
 
 
 def test_a_crash_is_tried_while_two_calls_are_under_way_that_have_nothing_to_do_with_each_other():
