@@ -73,7 +73,9 @@ def show_explored(explored: Explored, console: Console, stream: TextIO, *, timel
     style = _STYLES.get(verdict, "warn")
     mark = {"good": glyphs.done, "bad": glyphs.failed}.get(style, glyphs.unknown)
     _print(console, Text.assemble((f"{mark} ", style), (printable(verdict_words(exploration)), style)), 2)
-    took = f"  {exploration.seconds:.1f} s, {counted(exploration.states, 'distinct state')}"
+    took = f"  {exploration.seconds:.1f} s"
+    if exploration.bound.reduction:
+        took += f", {counted(exploration.states, 'distinct state')}"
     _print(console, Text(took, "faint"), 2)
 
 
