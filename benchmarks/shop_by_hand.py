@@ -3,16 +3,19 @@
 Both do what the purchase saga does there: six operations with their latencies, two of them side by side,
 stock that is held, money that moves once under a key, a charge that is declined or whose answer is lost
 and asked for, reverts, an order, a message, double-entry balances, and how long it all took. Neither
-writes events, checks anything, or could be interrupted.
+writes events, checks anything, or could be interrupted. Their choices are those of ``random.Random``, or
+(`FromTape`) each drawn by its name, as a simulation's are, so that it can be replayed and compared.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Generator
 from heapq import heappop, heappush
-from random import Random
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["DECLINED", "RATE", "TIMED_OUT", "Shop", "by_heap", "by_simpy"]
+from marketsim.saga.tape import MILLION, Tape
+from marketsim.simulate.chance import UNIT, exponential
+
+__all__ = ["DECLINED", "RATE", "TIMED_OUT", "FromTape", "Shop", "by_heap", "by_simpy"]
 
 RATE = 10.0
 """How many customers come in a second."""
@@ -23,11 +26,44 @@ DECLINED, TIMED_OUT = 0.08, 0.005
 _LIMIT_S = 10.0
 
 
+class Chance(Protocol):
+    """What the shop asks of chance, as ``random.Random`` answers it."""
+
+    def expovariate(self, rate: float) -> float: ...
+    def choice(self, names: list[str]) -> str: ...
+    def uniform(self, least: float, most: float) -> float: ...
+    def random(self) -> float: ...
+
+
+class FromTape:
+    """The same chances, each at a point of the tape."""
+
+    def __init__(self, seed: int) -> None:
+        self._tape = Tape(seed)
+        self._drawn = 0
+
+    def expovariate(self, rate: float) -> float:
+        return exponential(self._tape, self._point()) / UNIT / rate
+
+    def choice(self, names: list[str]) -> str:
+        return names[self._tape.draw(self._point(), len(names))]
+
+    def uniform(self, least: float, most: float) -> float:
+        return least + (most - least) * self.random()
+
+    def random(self) -> float:
+        return self._tape.draw(self._point(), MILLION) / MILLION
+
+    def _point(self) -> str:
+        self._drawn += 1
+        return f"tx-{self._drawn}/charge_payment@1/latency"
+
+
 class Shop:
     """What both loops act on: stock and money by account, effects by key, orders, messages, durations."""
 
-    def __init__(self, products: dict[str, tuple[int, int]], seed: int) -> None:
-        self.draw = Random(seed)
+    def __init__(self, products: dict[str, tuple[int, int]], draw: Chance) -> None:
+        self.draw = draw
         self.prices = {name: price for name, (price, _) in products.items()}
         self.names = list(products)
         self.balances: dict[tuple[str, str], int] = defaultdict(int)

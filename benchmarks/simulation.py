@@ -5,8 +5,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from random import Random
 
-from benchmarks.shop_by_hand import Shop, by_heap, by_simpy
+from benchmarks.shop_by_hand import FromTape, Shop, by_heap, by_simpy
 from benchmarks.side_by_side import Figure, Ratio, Side, side_by_side, timed
 from marketsim.market.catalog import Catalog
 from marketsim.simulate.fleet import gathered, run_all
@@ -33,6 +34,7 @@ def _against_hands() -> list[Figure]:
     ours = _simulated(_PURCHASES, "none")
     simpy = side_by_side(_by_hand(by_simpy), ours, pairs=_PAIRS)
     heap = side_by_side(ours, _by_hand(by_heap), pairs=_PAIRS)
+    named = side_by_side(_by_hand(by_heap, FromTape), _by_hand(by_simpy), pairs=_PAIRS)
     rates = f"{_PURCHASES / simpy.b_s:,.0f} purchases a second, every event made and all 12 checks on"
     return [
         Figure(
@@ -47,6 +49,11 @@ def _against_hands() -> list[Figure]:
             heap,
             4,
             note=f"{_PURCHASES / heap.a_s:,.0f} purchases a second against {_PURCHASES / heap.b_s:,.0f}",
+        ),
+        Figure(
+            "the loop over a heap alone, its choices drawn by their names, as a multiple of SimPy by hand",
+            named,
+            note="what is left to simulate in, if every choice is to be replayed by its name",
         ),
     ]
 
@@ -111,9 +118,9 @@ def _sound(simulation: Simulation, record: Record) -> None:
     assert outcome.sound, outcome.findings
 
 
-def _by_hand(loop: Callable[[Shop, int], None]) -> Side:
+def _by_hand(loop: Callable[[Shop, int], None], draw: type[Random | FromTape] = Random) -> Side:
     def side() -> float:
-        shop = Shop(_PRODUCTS, 1)
+        shop = Shop(_PRODUCTS, draw(1))
         gc.collect()
         return timed(partial(loop, shop, _PURCHASES))()
 
