@@ -33,7 +33,7 @@ Kind: TypeAlias = Literal[0, 1, 2, 3, 4, 5, 6]
 """What an alternative is: nothing at all, a fault of one of three kinds, a crash, or a turn out of order.
 
 An OVERTAKE is a turn that comes to the same as if it were taken after the other's step, unless something
-strikes before that step has ended.
+strikes, or another turn is taken, before that step has ended.
 """
 
 CALM: Kind = 0
@@ -85,7 +85,7 @@ def allows(left: Left, kind: int) -> bool:
     if kind == TURN:
         return turns > 0
     if kind == OVERTAKE:
-        return turns > 0 and (faults > 0 or crashes > 0)
+        return turns > 0 and max(faults, crashes, turns - 1) > 0
     if kind == CRASH:
         return crashes > 0
     if kind == CALM:

@@ -112,6 +112,8 @@ def asked(case: Case) -> str:
         case.policy,
         case.rules,
         case.services,
+        case.groups,
+        case.alike,
         case.made_by,
     ]
     digest = sha256(msgspec.json.encode(whole, order="deterministic"))

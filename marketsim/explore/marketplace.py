@@ -17,7 +17,7 @@ from marketsim.market.requests import Line, lines_of, request_of
 from marketsim.market.sagas import saga_for, saga_named
 from marketsim.market.world import World
 from marketsim.saga.definition import Saga
-from marketsim.saga.events import Event, JSONObject, LedgerPosted
+from marketsim.saga.events import Event, JSONObject, LedgerPosted, OrderCancelled, OrderPlaced
 from marketsim.saga.policies import policy_named, policy_with
 from marketsim.scenario.load import load_scenario
 
@@ -64,7 +64,8 @@ class _Watched(World):
 
     def apply(self, event: Event) -> None:
         super().apply(event)
-        if isinstance(event, LedgerPosted) and any(line.account in _SHARED for line in event.postings):
+        moved = isinstance(event, LedgerPosted) and any(line.account in _SHARED for line in event.postings)
+        if moved or isinstance(event, OrderPlaced | OrderCancelled):
             self.touched = True
 
 

@@ -36,7 +36,7 @@ class Case(msgspec.Struct, frozen=True):
     given the present moment (microseconds since 1970), if the world's own attributes are not it.
 
     ``seen`` tells whether anything that other transactions look at was read or changed in the world since it
-    was asked the last time; without it, whatever is called is taken to. ``groups`` has for each customer
+    was asked the last time; without it, every call is taken to do so. ``groups`` has for each customer
     the number of its group, where there are several: nobody looks at what another group reads or changes.
     Its customers are ``alike`` if they want the same: then it makes no difference which of them begins first.
     ``made_by`` says how another process makes the same case: ``module:function``, and its arguments.

@@ -41,7 +41,7 @@ from marketsim.saga.events import (
 from marketsim.saga.under_way import Touched, is_of
 from marketsim.saga.wants import Came, Invoke, Stop, Wait
 
-__all__ = ["Deeds", "digest", "engine_state", "pending_state", "plain_state"]
+__all__ = ["Deeds", "digest", "engine_state", "pending_state", "plain_state", "still_coming"]
 
 _AGES_US = 15 * 60 * 1_000_000
 """Ages are told apart by quarters of an hour: services forget a key after half an hour or a day."""
@@ -219,9 +219,13 @@ def pending_state(coming: list[Any], now_us: int, moved: Running | None) -> obje
             max(0, entry[0] - now_us).bit_length(),
             entry[2] is moved,
         )
-        for entry in sorted(coming)
-        if entry[2].last is None or type(entry[3]) is Arrival
+        for entry in still_coming(coming)
     ]
+
+
+def still_coming(coming: list[Any]) -> list[Any]:
+    """What is to come, in its order, but for what whoever has ended was waiting for."""
+    return [entry for entry in sorted(coming) if entry[2].last is None or type(entry[3]) is Arrival]
 
 
 def _came(came: Came | Arrival | None) -> object:

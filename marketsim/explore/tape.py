@@ -5,7 +5,10 @@ from marketsim.saga.tape import Tape
 __all__ = ["OVERTAKEN", "ScriptTape", "Strayed"]
 
 OVERTAKEN = 0x80
-"""Added to the value of a turn by which somebody is overtaken who might as well have moved before."""
+"""Added to the value of a turn by which somebody is overtaken who might as well have moved before.
+
+No point has so many alternatives.
+"""
 
 
 class Strayed(BaseException):

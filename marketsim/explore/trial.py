@@ -14,7 +14,7 @@ from marketsim.explore.faults import Menus, TapePlan
 from marketsim.explore.known import Known
 from marketsim.explore.model import Bound, Case, Counterexample
 from marketsim.explore.run import Judged, Runner, errors_in
-from marketsim.explore.state import Deeds, digest, engine_state, pending_state, plain_state
+from marketsim.explore.state import Deeds, digest, engine_state, pending_state, plain_state, still_coming
 from marketsim.explore.tape import ScriptTape, Strayed
 from marketsim.saga.events import ENDS, Event, TransactionAbandoned, TransactionEvent, TransactionStuck
 from marketsim.saga.faults import FaultPlan
@@ -46,7 +46,7 @@ class _Cut(BaseException):
 
 
 class _Step(msgspec.Struct, eq=False):
-    """What somebody does from one turn to the next.
+    """What somebody does from one turn to the next: what came to it (``entry``), which was ``asleep`` or not.
 
     ``turn`` is the point of the tape at which it was chosen from those who were ``able`` (below 0: there was
     no choice, or another one was chosen than was on turn), and ``number`` that of the last entry before it.
@@ -77,12 +77,13 @@ class _Driver(TurnDriver):
         trial = self.trial
         if not trial.looks:
             return super().take()
-        trial.step_ended(self._coming)
+        if not trial.step_ended(self._coming):
+            self.asleep.clear()  # Whoever moves before a timer is no longer the same after it.
         trial.look(self._coming, self._last, self.asleep)
         self._turn, self._choice = -1, []
         entry = super().take()
         trial.step_begins(_Step(entry, self._counter, self._turn, self._choice, entry in self.asleep))
-        self.asleep = [each for each in self.asleep if not trial.wakes(each, entry)]
+        self.asleep = [each for each in self.asleep if not trial.tied(each, entry)]
         return entry
 
     def call(self, running: Running, want: Invoke, fault: str = "") -> Came:
@@ -95,7 +96,7 @@ class _Driver(TurnDriver):
 
     def choose(self, able: list[Entry]) -> int:
         tape = self.trial.tape
-        value = tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able, self.asleep))
+        value = tape.choose(self.turns.point(able[0]), self.trial.turn_kinds(able))
         if tape.overtakes:
             self.asleep.append(able[0])
         self._turn, self._choice = (-1 if value else len(tape.values) - 1), able
@@ -143,13 +144,13 @@ class Trial(Runner):
             if isinstance(event, ENDS):
                 self._ends[number] = type(event)
 
-    def turn_kinds(self, able: list[Entry], asleep: list[Entry]) -> bytes:
+    def turn_kinds(self, able: list[Entry]) -> bytes:
         """The kinds of what may come next. Which of those who are alike begins first is not tried."""
         beginning = self.case.alike and self._bound.reduction
         kinds = bytearray([CALM])
-        for number, entry in enumerate(able[1:], 1):
-            alike = beginning and entry[3] is None and any(each[3] is None for each in able[:number])
-            kinds.append(CALM if alike or any(each is entry for each in asleep) else TURN)
+        for number, (*_, came) in enumerate(able[1:], 1):
+            alike = beginning and came is None and any(each[3] is None for each in able[:number])
+            kinds.append(CALM if alike else TURN)
         return bytes(kinds)
 
     def step_begins(self, step: _Step) -> None:
@@ -158,30 +159,36 @@ class Trial(Runner):
         if self.case.seen is not None:
             self.case.seen(self.world)
 
-    def step_ended(self, coming: list[Entry]) -> None:
-        """Note who else can see what was done in this step. Raises _Cut if it may as well come earlier.
+    def step_ended(self, coming: list[Entry]) -> bool:
+        """Note who else can see what was done in this step; whether it left them as much time as before.
 
         Whoever cannot, and has as much time as before until this one moves again, might have come before it
         and may as well come after it, where that is tried: unless something strikes before it has moved.
+        Raises _Cut if it was, and did.
         """
         step, self._step = self._step, None
-        if step is None or not self._bound.reduction or not _leaves_time(step, coming):
-            return
+        if step is None or not self._bound.reduction:
+            return True
+        if not _leaves_time(step, coming):
+            return False
         seen = self.called and (self.case.seen is None or self.case.seen(self.world))
         if step.asleep and (self.case.groups or not seen):
             raise _Cut
-        if step.turn >= 0:
-            sees = [self.wakes(each, step.entry) or (seen and not self.case.groups) for each in step.able]
+        if step.turn >= 0 and not _dies(coming):
+            sees = [self.tied(each, step.entry) or (seen and not self.case.groups) for each in step.able]
             self.tape.kinds[step.turn] = bytes(
                 OVERTAKE if kind == TURN and not that else kind
                 for kind, that in zip(self.tape.kinds[step.turn], sees, strict=True)
             )
+        return True
 
-    def wakes(self, sleeper: Entry, entry: Entry) -> bool:
-        """Whether what one does may matter to the other: both are one, or in one group of several."""
-        groups, names = self.case.groups, (sleeper[2].engine.transaction, entry[2].engine.transaction)
-        same = bool(groups) and groups[self._numbers[names[0]]] == groups[self._numbers[names[1]]]
-        return same or sleeper[2] is entry[2]
+    def tied(self, one: Entry, other: Entry) -> bool:
+        """Whether what one does may matter to the other, seen or not: one, or in one group of several."""
+        if one[2] is other[2]:
+            return True
+        groups = self.case.groups
+        numbers = [self._numbers[each[2].engine.transaction] for each in (one, other)]
+        return bool(groups) and groups[numbers[0]] == groups[numbers[1]]
 
     def look(self, coming: list[Entry], moved: Running | None, asleep: list[Entry]) -> None:
         """Note the state that the run is in, if it is new. Raises _Cut if it is known."""
@@ -193,10 +200,10 @@ class Trial(Runner):
         state = digest(whole)
         if self._known.covers(state, left):
             raise _Cut
-        if asleep and left[0] <= 0 and left[1] <= 0:
-            raise _Cut  # Nothing can strike any more.
+        if asleep and max(left[:3]) <= 0 and not _dies(coming):
+            raise _Cut  # Nothing can strike any more, and nobody can wake them.
         if asleep:  # Less is tried from here than from the same place where nobody is.
-            state = digest((whole, [each in asleep for each in sorted(coming)]))
+            state = digest((whole, [each in asleep for each in still_coming(coming)]))
             if self._known.covers(state, left):
                 raise _Cut
         self.met.append((state, len(tape.values) - len(tape.script)))
@@ -229,6 +236,11 @@ def _leaves_time(step: _Step, coming: list[Entry]) -> bool:
     until_us = latest_us(step.entry)
     new = [each for each in coming if each[1] > step.number]
     return all(each[0] < latest_us(each) >= until_us for each in new)
+
+
+def _dies(coming: list[Entry]) -> bool:
+    """Whether a process is still to die of a crash that was chosen before: when an outcome is recorded."""
+    return any(each[2].crash_after is not None for each in coming)
 
 
 def calls_of(running: Running) -> list[Invoke]:

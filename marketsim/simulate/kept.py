@@ -118,16 +118,12 @@ class Kept:
             read = msgspec.json.decode(line, type=_Line)
             msgspec.json.decode(read.result)
         except (ValueError, RecursionError) as error:
-            raise self._wrong(
-                f"this is no result: {error}", number, "restore the file, or begin another"
-            ) from None
+            raise self._damaged(f"this is no result: {error}", number) from None
         if not 0 <= read.task < self._tasks or read.task in self.results:
-            what = f"task {read.task} of {self._tasks:,}, which is not due"
-            raise self._wrong(what, number, "restore the file, or begin another")
+            raise self._damaged(f"task {read.task} of {self._tasks:,}, which is not due", number)
         result = bytes(read.result)
         if read.sha256 != _digest(read.task, result):
-            what = "this was altered since it was written"
-            raise self._wrong(what, number, "restore the file, or begin another")
+            raise self._damaged("this was altered since it was written", number)
         self.results[read.task] = result
 
     def _check_head(self, line: bytes) -> None:
@@ -170,6 +166,9 @@ class Kept:
         except OSError as error:
             what = f"a result cannot be kept: {reason_of(error)}"
             raise self._wrong(what, todo="what was kept before is safe") from error
+
+    def _damaged(self, what: str, line: int) -> InputError:
+        return self._wrong(what, line, "restore the file, or begin another")
 
     def _wrong(self, what: str, line: int = 0, todo: str = "") -> InputError:
         return InputError(what, where=f"{self._path}:{line}" if line else str(self._path), todo=todo)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
@@ -27,6 +28,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketsim.explore.faults import tried_at
+from marketsim.explore.known import Known
 from marketsim.explore.marketplace import market_case, scenario_case
 from marketsim.explore.model import Bound, Case, Exploration
 from marketsim.explore.run import Judged, replayed
@@ -35,7 +37,7 @@ from marketsim.explore.trial import Trial
 from marketsim.market.gateway import RULES
 from marketsim.saga.definition import ROLES, Retry
 from marketsim.saga.errors import InputError
-from marketsim.saga.events import ENDS, Event, FaultInjected, LedgerPosted
+from marketsim.saga.events import ENDS, Event, FaultInjected, LedgerPosted, TransactionEvent
 from marketsim.saga.policies import POLICIES
 from marketsim.saga.taxonomy import FAULTS
 
@@ -101,7 +103,7 @@ def test_what_takes_two_faults_is_not_found_with_one():
     assert example.faults == (("take_2:error@1", "take_2:error@2"),)
 
 
-CRASHES = ("crash_after_intent", "crash_after_effect")
+CRASHES = ("crash_after_intent", "crash_after_effect", "crash_after_outcome")
 
 OPERATIONS = st.fixed_dictionaries(
     {
@@ -135,8 +137,10 @@ def test_of_any_two_customers_the_verdicts_are_the_same_without_reduction(operat
 
 
 def assert_no_reduction_is_needed(case: Case, bound: Bound) -> None:
-    reduced, its_ends = explored(case, bound)
-    whole, ends = explored(case, msgspec.structs.replace(bound, reduction=False))
+    its_ends, ends = set[object](), set[object]()
+    reduced = explored(case, bound, lambda events: its_ends.add(end_of(events)))
+    unreduced = msgspec.structs.replace(bound, reduction=False)
+    whole = explored(case, unreduced, lambda events: ends.add(end_of(events)))
     assert its_ends == ends
     assert sizes(reduced) == sizes(whole)
     assert reduced.unreached == whole.unreached
@@ -145,18 +149,17 @@ def assert_no_reduction_is_needed(case: Case, bound: Bound) -> None:
     assert reduced.runs <= whole.runs
 
 
-def explored(case: Case, bound: Bound) -> tuple[Exploration, set[object]]:
-    """What comes of it, and all the ways in which it may end."""
-    ends: set[object] = set()
+def explored(case: Case, bound: Bound, told: Callable[[list[Event]], object]) -> Exploration:
+    """What comes of it; each run that is made to its end is told of."""
     run = Trial.run
 
     def watched(trial: Trial) -> Judged:
         judged = run(trial)
-        ends.add(end_of(judged.events))
+        told(judged.events)
         return judged
 
     with patch.object(Trial, "run", watched):
-        return explore(case, bound, wanted=EVERY), ends
+        return explore(case, bound, wanted=EVERY)
 
 
 def end_of(events: list[Event]) -> object:
@@ -181,6 +184,38 @@ def test_when_a_process_dies_under_two_customers_the_verdicts_are_the_same_witho
 ):
     case = small_case(*operations, customers=2, units=units, policy=policy)
     assert_no_reduction_is_needed(case, Bound(faults=1, crashes=1, names=("timeout_after", *CRASHES)))
+
+
+@pytest.mark.parametrize(
+    ("faults", "crashes", "turns", "name"),
+    [
+        (0, 1, 1, "crash_after_outcome"),  # It kills one step after it was chosen.
+        (0, 1, 2, "crash_after_intent"),
+        (0, 1, 3, "crash_after_effect"),
+        (1, 0, 2, "error"),
+    ],
+)
+def test_whatever_may_befall_two_customers_befalls_them_in_the_reduced_search(faults, crashes, turns, name):
+    case = msgspec.structs.replace(market_case("purchase"), alike=False)
+    bound = Bound(faults=faults, crashes=crashes, preemptions=turns, names=(name,))
+    assert befallen(case, bound) == befallen(case, msgspec.structs.replace(bound, reduction=False))
+
+
+def befallen(case: Case, bound: Bound) -> set[str]:
+    """What becomes of each transaction, event by event; from states that were seen it is gone on again."""
+    found: set[str] = set()
+
+    def told(events: list[Event]) -> None:
+        own: dict[str, list[object]] = {}
+        for event in events:
+            if isinstance(event, TransactionEvent):
+                what = (event.type, getattr(event, "operation", ""), getattr(event, "code", ""))
+                own.setdefault(event.transaction, []).append(what)
+        found.add(repr(sorted(own.items())))
+
+    with patch.object(Known, "covers", lambda *_: False):
+        explored(case, bound, told)
+    return found
 
 
 @pytest.mark.slow
